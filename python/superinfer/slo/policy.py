@@ -1,0 +1,95 @@
+"""What the operator allows: which classes a tenant or an API key may ask for."""
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from superinfer.slo.carriers import Carried
+from superinfer.slo.classes import SLOClasses
+from superinfer.slo.errors import SLOError
+from superinfer.slo.model import SLO
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who sends a request, as far as the server can tell.
+
+    Attributes:
+        api_key_sha256: Hex digest of the bearer token, or ``None`` if there was none.
+    """
+
+    api_key_sha256: str | None = None
+
+    @classmethod
+    def from_authorization(cls, header: str | None) -> "Principal":
+        """Read an ``Authorization: Bearer ...`` header's value."""
+        scheme, _, token = (header or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return cls()
+        return cls(sha256(token.strip().encode()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class ClampRule:
+    """A limit on one tenant or one API key.
+
+    Attributes:
+        classes: Class names it may use, in any order; at least one.
+        tenant: Applies to requests of this tenant.
+        api_key_sha256: Applies to requests with this key. Keys are kept as digests so that the file that
+            lists them is no secret.
+        explicit_targets: Whether its requests may set targets of their own, or get those of their class.
+        as_tenant: With a key: the tenant its requests are booked under, whatever they claim.
+    """
+
+    classes: tuple[str, ...]
+    tenant: str | None = None
+    api_key_sha256: str | None = None
+    explicit_targets: bool = True
+    as_tenant: str | None = None
+
+    def applies(self, principal: Principal, tenant: str | None) -> bool:
+        """Whether this rule limits a request."""
+        if self.api_key_sha256 is not None:
+            return self.api_key_sha256 == principal.api_key_sha256
+        return self.tenant == tenant
+
+
+@dataclass(frozen=True)
+class SLOPolicy:
+    """Everything needed to turn what a client sent into what the server promises."""
+
+    classes: SLOClasses
+    clamps: tuple[ClampRule, ...] = ()
+
+    def __post_init__(self) -> None:
+        for index, rule in enumerate(self.clamps):
+            for name in rule.classes:
+                if name not in self.classes:
+                    raise SLOError(f"clamps[{index}].classes", f"{name!r} is not a class of this server")
+
+    def promise(self, params: SLO, carried: Carried, principal: Principal, path: str = "slo") -> SLO:
+        """The SLO a request gets: carriers combined, class resolved, limits applied.
+
+        Args:
+            params: The SLO in the request's ``custom_params``.
+            carried: The SLO's other carriers.
+            principal: Who sent the request.
+            path: Where ``params`` stood, for the error message.
+
+        Raises:
+            SLOError: Carriers contradict each other, or name an unknown class.
+        """
+        asked = carried.combine(params, path)
+        for rule in self.clamps:
+            if rule.applies(principal, asked.tenant):
+                asked = self._clamp(self.classes.resolve(asked, path), rule)
+        return self.classes.resolve(asked, path)
+
+    def _clamp(self, slo: SLO, rule: ClampRule) -> SLO:
+        """Move ``slo`` into the classes of ``rule``; targets it may not have become its class's own."""
+        tenant = rule.as_tenant or slo.tenant
+        if slo.cls in rule.classes and rule.explicit_targets:
+            return replace(slo, tenant=tenant)
+        name = slo.cls if slo.cls in rule.classes else min(rule.classes, key=self.classes.rank)
+        # Explicit targets go too: "batch, but within 10 ms" would be the refused class under another name.
+        return replace(self.classes[name].targets, tenant=tenant)
