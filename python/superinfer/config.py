@@ -1,0 +1,137 @@
+"""SuperInfer's own configuration: one frozen tree, unknown fields rejected, handed to every process.
+
+The launcher puts it into one environment variable; spawned processes read it there. That the variable is set
+is also what switches SuperInfer on: without it, an installed SuperInfer leaves SGLang exactly as it is.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import yaml
+
+from superinfer.slo import SLO, ClampRule, SLOClasses, SLOError, SLOPolicy, parse_slo
+
+ENV: Final = "SUPERINFER_CONFIG"
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Millis = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message names the file and the field."""
+
+
+class SchedulerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How waiting requests are ordered and admitted.
+
+    Attributes:
+        urgent_ms: A request is served by slack once its slack is below this, and by class until then.
+        slack_bucket_ms: Slacks closer than this count as equal, so that order does not flicker.
+        max_wait_ms: A request that has waited longer may use the aged lane.
+        aged_every: One admission in so many goes to the aged lane while it has a taker.
+        skip_ahead: Requests too large for the free memory that one pass may pass over; 0 admits strictly in
+            order.
+        max_passed: Admissions a passed-over request tolerates before everything behind it waits.
+    """
+
+    urgent_ms: Millis = 10_000
+    slack_bucket_ms: Millis = 50
+    max_wait_ms: Millis = 60_000
+    aged_every: Annotated[int, msgspec.Meta(ge=1)] = 8
+    skip_ahead: Count = 8
+    max_passed: Count = 64
+
+
+class ClampConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A limit on one tenant or API key; see ``superinfer.slo.ClampRule``."""
+
+    classes: Annotated[list[str], msgspec.Meta(min_length=1)]
+    tenant: str | None = None
+    api_key_sha256: str | None = None
+    explicit_targets: bool = True
+    as_tenant: str | None = None
+
+    def rule(self) -> ClampRule:
+        """The limit as the core knows it."""
+        return ClampRule(**{**msgspec.structs.asdict(self), "classes": tuple(self.classes)})
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything the operator can set.
+
+    Attributes:
+        default_slo_class: Class of requests that name none.
+        classes: Class name -> targets in wire form; redefines a preset or adds a class.
+        clamps: Which classes a tenant or an API key may ask for.
+        scheduler: Order and admission.
+    """
+
+    default_slo_class: str = "standard"
+    classes: dict[str, dict[str, Any]] = {}
+    clamps: list[ClampConfig] = []
+    scheduler: SchedulerConfig = SchedulerConfig()
+
+    def slo_policy(self) -> SLOPolicy:
+        """The operator's classes and limits.
+
+        Raises:
+            ConfigError: A class or a limit is not valid.
+        """
+        try:
+            classes = SLOClasses().redefined(
+                {name: _class_targets(name, wire) for name, wire in self.classes.items()},
+                default=self.default_slo_class,
+            )
+            return SLOPolicy(classes, tuple(clamp.rule() for clamp in self.clamps))
+        except SLOError as error:
+            raise ConfigError(str(error)) from None
+
+
+def load_config(path: Path) -> Config:
+    """Read a TOML, YAML or JSON file into a ``Config`` and check it as a whole.
+
+    Raises:
+        ConfigError: The file cannot be read or does not describe a valid configuration.
+    """
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        # JSON is YAML, so two parsers read three formats.
+        data = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+        config = msgspec.convert(data or {}, Config)
+        config.slo_policy()
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, msgspec.ValidationError, ConfigError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return config
+
+
+def enable(config: Config, environ: dict[str, str] | os._Environ[str] = os.environ) -> None:
+    """Switch SuperInfer on, with ``config``, for this process and those it spawns."""
+    environ[ENV] = msgspec.json.encode(config).decode()
+
+
+def active(environ: Mapping[str, str] = os.environ) -> Config | None:
+    """The configuration this process runs under, or ``None`` if SuperInfer is off.
+
+    Raises:
+        ConfigError: The environment variable does not hold a valid configuration.
+    """
+    text = environ.get(ENV)
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Config)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"environment variable {ENV}: {error}") from None
+
+
+def _class_targets(name: str, wire: Mapping[str, Any]) -> SLO:
+    if "class" in wire:
+        raise SLOError(f"classes.{name}.class", "is the table's own name; leave it out")
+    return parse_slo({**wire, "class": name}, f"classes.{name}")
