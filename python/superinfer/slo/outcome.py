@@ -35,6 +35,11 @@ class Timeline:
         self.last_us = now_us
         self.tokens = tokens
 
+    def close(self, now_us: int) -> None:
+        """Note the end. An answer without tokens (a score) counts as delivered now."""
+        if self.first_us is None:
+            self.first_us = self.last_us = now_us
+
     @property
     def ttft_ms(self) -> float | None:
         """Time to first token in ms."""

@@ -1,0 +1,110 @@
+"""The arguments of ``superinfer serve``: ours here, everything else is SGLang's."""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from superinfer.config import Config, ConfigError, load_config
+
+_OWN_KEYS = ("slo_classes", "default_slo_class", "model")
+
+
+@dataclass(frozen=True, slots=True)
+class ServeArguments:
+    """A parsed command line.
+
+    Attributes:
+        config: SuperInfer's configuration.
+        sglang: Arguments for SGLang's parser.
+        names_model: Whether a model was named; if not, the embedded one is served.
+    """
+
+    config: Config
+    sglang: list[str]
+    names_model: bool
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of our own arguments."""
+    parser = argparse.ArgumentParser(
+        prog="superinfer serve",
+        usage="superinfer serve [MODEL] [--slo-classes FILE] [--default-slo-class NAME] [SGLang's arguments]",
+        description="Serve MODEL (a Hugging Face id or a path) over HTTP on 127.0.0.1:30000; without MODEL, the "
+        "embedded SmolLM2-135M-Instruct.",
+        epilog="Every argument of `sglang serve` works here; `superinfer serve --help-sglang` lists them.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--slo-classes",
+        metavar="FILE",
+        type=Path,
+        help="TOML, YAML or JSON file that defines SLO classes, limits per tenant or API key, and scheduling",
+    )
+    parser.add_argument(
+        "--default-slo-class", metavar="NAME", help="class of requests that name none (default: standard)"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help="YAML file of arguments, SGLang's and these, by their long names; the command line wins",
+    )
+    parser.add_argument("--help-sglang", action="store_true", help="show SGLang's arguments and exit")
+    return parser
+
+
+def parse_serve(argv: Sequence[str]) -> ServeArguments:
+    """Split a command line into our part and SGLang's.
+
+    Raises:
+        ConfigError: A file cannot be read, or its content or an argument is not valid.
+    """
+    # A positional would swallow the value of a flag that only SGLang knows, so it counts only in first place.
+    model = argv[0] if argv and not argv[0].startswith("-") else None
+    known, rest = build_parser().parse_known_args(argv[1:] if model else argv)
+    file = _read_config_file(known.config) if known.config else {}
+    model = model or file.pop("model", None)
+    classes = known.slo_classes or file.pop("slo_classes", None)
+    default = known.default_slo_class or file.pop("default_slo_class", None)
+    named = bool(model) or "model_path" in file or any(a.split("=")[0] in ("--model-path", "--model") for a in rest)
+    return ServeArguments(
+        config=_config(Path(classes) if classes else None, default),
+        sglang=[*(["--model-path", model] if model else []), *_sglang_config_file(file), *rest],
+        names_model=named,
+    )
+
+
+def _config(classes: Path | None, default: str | None) -> Config:
+    config = load_config(classes) if classes else Config()
+    if default is not None:
+        config = msgspec.structs.replace(config, default_slo_class=default)
+    config.slo_policy()
+    return config
+
+
+def _read_config_file(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise ConfigError(f"--config {path}: cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--config {path}: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"--config {path}: must be a mapping of argument names to values")
+    own = {key.replace("-", "_"): value for key, value in data.items() if key.replace("-", "_") in _OWN_KEYS}
+    return own | {key.replace("-", "_"): value for key, value in data.items() if key.replace("-", "_") not in own}
+
+
+def _sglang_config_file(settings: dict[str, Any]) -> list[str]:
+    """What is left of the file is SGLang's, whose parser knows how to read a file of its own arguments."""
+    if not settings:
+        return []
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="superinfer-", delete=False) as file:
+        yaml.safe_dump(settings, file)
+    return ["--config", file.name]

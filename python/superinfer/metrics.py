@@ -1,0 +1,61 @@
+"""The metrics SuperInfer adds to SGLang's ``/metrics``, as data: code, docs and dashboards share this table."""
+
+from dataclasses import dataclass
+from typing import Final
+
+PREFIX: Final = "superinfer:"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        name: Without the prefix; units and ``_total`` as Prometheus wants them.
+        kind: ``counter``, ``histogram`` or ``gauge``.
+        help: One sentence.
+        labels: Labels besides SGLang's own (model_name, engine_type, ranks).
+        buckets: Upper bounds, for histograms.
+    """
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """The name as scraped."""
+        return PREFIX + self.name
+
+
+REQUESTS: Final = Metric(
+    "slo_requests_total",
+    "counter",
+    "Requests finished, by SLO class and outcome: met, missed, none (nothing was promised) or aborted.",
+    ("slo_class", "outcome"),
+)
+GOODPUT_TOKENS: Final = Metric(
+    "goodput_tokens_total",
+    "counter",
+    "Output tokens of requests that met their SLO or had none to miss.",
+    ("slo_class",),
+)
+FIRST_TOKEN_SLACK: Final = Metric(
+    "slo_first_token_slack_seconds",
+    "histogram",
+    "Time left when the first token was sent; negative buckets are late ones.",
+    ("slo_class",),
+    (-30.0, -10.0, -5.0, -2.0, -1.0, -0.5, -0.2, -0.1, 0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+)
+DECISION: Final = Metric(
+    "scheduler_decision_seconds",
+    "histogram",
+    "Time one pass took to order the waiting queue.",
+    (),
+    (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2),
+)
+WAITING: Final = Metric("waiting_requests", "gauge", "Requests waiting for admission, by SLO class.", ("slo_class",))
+
+METRICS: Final = (REQUESTS, GOODPUT_TOKENS, FIRST_TOKEN_SLACK, DECISION, WAITING)

@@ -1,0 +1,88 @@
+"""A portable CPU platform: any x86-64 or Arm CPU, PyTorch only.
+
+SGLang's own CPU route needs an AVX-512 build of its kernel package. This one uses torch operators throughout.
+"""
+
+import platform
+from typing import Any
+
+import psutil
+import torch
+from sglang.srt.platforms.device_mixin import PlatformEnum
+from sglang.srt.platforms.interface import SRTPlatform
+
+
+class PortableCpuPlatform(SRTPlatform):
+    """Out-of-tree platform "cpu" with sensible defaults for small hosts."""
+
+    _enum = PlatformEnum.OOT
+    device_name = "cpu"
+    device_type = "cpu"
+    supported_quantization: list[str] = []  # noqa: RUF012 (SGLang declares it so)
+
+    MEMORY_FRACTION = 0.5
+    """Share of the host's memory that weights and KV cache may take. A host, unlike a GPU, is shared."""
+
+    KV_TOKENS = 32_768
+    """Size of the KV cache unless ``--max-total-tokens`` says otherwise. SGLang would fill the whole share, and
+    writing gigabytes of zeros takes longer than loading a model that fits a small host."""
+
+    def apply_server_args_defaults(self, server_args: Any) -> None:
+        """Fill in what the operator left open."""
+        if server_args.dtype == "auto":
+            # Without native 16-bit arithmetic, bf16 is emulated and several times slower than fp32.
+            server_args.dtype = "float32"
+        if server_args.mem_fraction_static is None:
+            server_args.mem_fraction_static = self.MEMORY_FRACTION
+        if server_args.max_total_tokens is None:
+            server_args.max_total_tokens = self.KV_TOKENS
+        if server_args.sampling_backend is None:
+            server_args.sampling_backend = "pytorch"
+
+    def get_default_attention_backend(self) -> str:
+        """SGLang's backend on torch operators."""
+        return "torch_native"
+
+    def get_device_total_memory(self, device_id: int = 0) -> int:
+        """Bytes of memory in this host."""
+        return int(psutil.virtual_memory().total)
+
+    def get_current_memory_usage(self, device: torch.device | None = None) -> float:
+        """Bytes of this host's memory in use, by anyone."""
+        memory = psutil.virtual_memory()
+        return float(memory.total - memory.available)
+
+    def get_available_memory(self, device_id: int = 0) -> tuple[int, int]:
+        """Free and total bytes."""
+        memory = psutil.virtual_memory()
+        return int(memory.available), int(memory.total)
+
+    def get_device(self, device_id: int = 0) -> str:
+        """All ranks share the one CPU device."""
+        return "cpu"
+
+    def set_device(self, device: torch.device) -> None:
+        """There is nothing to choose."""
+
+    def get_device_name(self, device_id: int = 0) -> str:
+        """The machine's architecture, such as ``x86_64``."""
+        return platform.machine()
+
+    def get_device_uuid(self, device_id: int = 0) -> str:
+        """The host's name: there is one CPU device per host."""
+        return platform.node()
+
+    def get_device_capability(self, device_id: int = 0) -> None:
+        """Compute capability is a CUDA notion."""
+
+    def get_torch_profiler_activity_str(self) -> str:
+        """Name of the profiler activity that records this device."""
+        return "CPU"
+
+    def get_torch_profiler_activity(self) -> Any:
+        """The profiler activity that records this device."""
+        return torch.profiler.ProfilerActivity.CPU
+
+    def get_compile_backend(self, mode: str | None = None) -> str:
+        """No compiler: start-up time matters more on the machines this is for."""
+        return "eager"

@@ -1,0 +1,94 @@
+"""Which SGLang classes are replaced in which process, and the proof that it happened."""
+
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+from pkgutil import resolve_name
+
+from superinfer.srt import SGLANG_VERSION
+
+
+class Role(Enum):
+    """What a process does. Each role hooks only what it runs, so that no process imports another's modules."""
+
+    SERVER = "server"
+    """HTTP server and tokenizer manager, or the process of an ``Engine``."""
+    SCHEDULER = "scheduler"
+    DETOKENIZER = "detokenizer"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A class of SGLang's and the subclass of ours that takes its place."""
+
+    target: str
+    replacement: str
+    role: Role
+
+
+HOOKS = (
+    Hook(
+        "sglang.srt.managers.tokenizer_manager.TokenizerManager",
+        "superinfer.srt.tokenizer.SLOTokenizerManager",
+        Role.SERVER,
+    ),
+    Hook(
+        "sglang.srt.managers.scheduler.Scheduler",
+        "superinfer.srt.scheduler.RotatingScheduler",
+        Role.SCHEDULER,
+    ),
+)
+
+PLATFORM_HOOK = "sglang.srt.platforms.current_platform"
+
+
+class HookError(RuntimeError):
+    """A hook did not take: this process would serve as stock SGLang without saying so."""
+
+
+def register(role: Role) -> None:
+    """Register the replacements of ``role`` with SGLang, which applies them once all plugins have run."""
+    from sglang.srt.plugins.hook_registry import HookRegistry, HookType
+
+    for hook in HOOKS:
+        if hook.role is role:
+            HookRegistry.register(hook.target, _load(hook.replacement), HookType.REPLACE)
+
+
+def status(role: Role) -> dict[str, bool]:
+    """Target of each hook of ``role`` -> whether it is in force in this process."""
+    active = {hook.target: resolve_name(hook.target) is _load(hook.replacement) for hook in HOOKS if hook.role is role}
+    return active | {PLATFORM_HOOK: _platform_is_ours()}
+
+
+def verify(role: Role) -> None:
+    """Check every hook of ``role``.
+
+    Raises:
+        HookError: One is not in force. Names it and the SGLang version it was written for.
+    """
+    failed = [target for target, active in status(role).items() if not active]
+    if failed:
+        from sglang.version import __version__ as found
+
+        raise HookError(
+            f"SuperInfer refuses to serve: in the {role.value} process the hook on {', '.join(failed)} is not in "
+            f"force (written for sglang {SGLANG_VERSION}, found {found}; is SGLANG_PLUGINS or SGLANG_PLATFORM set, "
+            f"or another plugin replacing it?)"
+        )
+
+
+def _platform_is_ours() -> bool:
+    from sglang.srt.platforms import current_platform
+
+    from superinfer.srt import platform
+
+    path = platform.activate()
+    return path is None or type(current_platform) is _load(path)
+
+
+def _load(path: str) -> type:
+    module, _, name = path.rpartition(".")
+    loaded = getattr(import_module(module), name)
+    assert isinstance(loaded, type)
+    return loaded

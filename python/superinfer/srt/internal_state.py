@@ -1,0 +1,44 @@
+"""What the scheduler tells about itself."""
+
+from typing import Any
+
+from sglang.srt.managers.scheduler_components.internal_state import SchedulerInternalStateController
+
+from superinfer import __version__
+from superinfer.srt.hooks import Role, status
+
+STATE_KEY = "superinfer"
+
+
+class SLOInternalState(SchedulerInternalStateController):
+    """Adds a ``superinfer`` object to the state each rank reports."""
+
+    def get_internal_state(self, recv_req: Any) -> Any:
+        """SGLang's state with ours inside; plain JSON types only."""
+        output = super().get_internal_state(recv_req)
+        output.internal_state[STATE_KEY] = self._superinfer()
+        return output
+
+    def _superinfer(self) -> dict[str, Any]:
+        scheduler = self.scheduler
+        outcomes: dict[str, dict[str, int]] = {}
+        for (cls, verdict), count in sorted(scheduler.ledger.outcomes.items()):
+            outcomes.setdefault(cls, {})[verdict] = count
+        return {
+            "version": __version__,
+            "scheduler": type(scheduler).__name__,
+            "hooks": status(Role.SCHEDULER),
+            "waiting": [self._waiting(req) for req in scheduler.waiting_queue[:100]],
+            "waiting_total": len(scheduler.waiting_queue),
+            "running_total": len(scheduler.running_batch.reqs),
+            "outcomes": outcomes,
+            "cost": {
+                "prefill_token_us": round(scheduler.meter.cost.prefill_token_us, 3),
+                "decode_step_us": scheduler.meter.cost.decode_us(1),
+            },
+        }
+
+    def _waiting(self, req: Any) -> dict[str, Any]:
+        state = self.scheduler.ledger.state_of(req)
+        waited_us = self.scheduler.clock.now_us - state.arrival_us
+        return {"rid": req.rid, "waited_ms": waited_us // 1000, "slo": state.slo.to_dict()}

@@ -1,0 +1,61 @@
+"""SuperInfer's metrics as Prometheus objects in the scheduler process."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from superinfer import metrics as table
+from superinfer.sched import SLOState
+
+
+class SchedulerMetrics:
+    """Publishes outcomes and decisions. Implements ``superinfer.srt.ledger.Observer``.
+
+    Create it only after SGLang has set ``PROMETHEUS_MULTIPROC_DIR``: prometheus_client decides at import
+    whether its values are shared between processes.
+    """
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        self._labels = dict(labels)
+        self._requests = self._create(table.REQUESTS)
+        self._goodput = self._create(table.GOODPUT_TOKENS)
+        self._slack = self._create(table.FIRST_TOKEN_SLACK)
+        self._decision = self._create(table.DECISION)
+        self._waiting = self._create(table.WAITING)
+        self._waiting_classes: set[str] = set()
+
+    def first_token(self, state: SLOState) -> None:
+        """Observe the slack left at the first token."""
+        due_us, first_us = state.first_due_us, state.timeline.first_us
+        if due_us is not None and first_us is not None:
+            self._slack.labels(**self._of(state)).observe((due_us - first_us) / 1e6)
+
+    def finished(self, state: SLOState, outcome: str) -> None:
+        """Count an outcome, and the tokens if they were worth something."""
+        self._requests.labels(**self._of(state), outcome=outcome).inc()
+        if outcome in ("met", "none"):
+            self._goodput.labels(**self._of(state)).inc(state.timeline.tokens)
+
+    def decided(self, elapsed_us: int) -> None:
+        """Observe one ordering of the waiting queue."""
+        self._decision.labels(**self._labels).observe(elapsed_us / 1e6)
+
+    def waiting(self, states: Iterable[SLOState]) -> None:
+        """Publish who is waiting."""
+        counts = Tally(state.slo.cls or "" for state in states)
+        self._waiting_classes |= counts.keys()
+        for name in self._waiting_classes:
+            self._waiting.labels(**self._labels, slo_class=name).set(counts[name])
+
+    def _of(self, state: SLOState) -> dict[str, str]:
+        return {**self._labels, "slo_class": state.slo.cls or ""}
+
+    def _create(self, metric: table.Metric) -> Any:
+        import prometheus_client as prometheus
+
+        names = [*self._labels, *metric.labels]
+        if metric.kind == "counter":
+            return prometheus.Counter(metric.full_name, metric.help, names)
+        if metric.kind == "histogram":
+            return prometheus.Histogram(metric.full_name, metric.help, names, buckets=metric.buckets)
+        return prometheus.Gauge(metric.full_name, metric.help, names, multiprocess_mode="mostrecent")

@@ -1,0 +1,158 @@
+"""The scheduler that takes the place of SGLang's.
+
+It keeps an SLO state for every request, orders the waiting queue by slack, and admits past requests that do not
+fit. Decisions are made by the pure policies in ``superinfer.sched``; this class feeds and obeys them.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sglang.srt.managers.scheduler import Scheduler
+from sglang.utils import TypeBasedDispatcher
+
+from superinfer import __version__, config
+from superinfer.sched import AgedLane, Candidate, QueueOrder, SkipAhead, SlackOrder, SLOState
+from superinfer.srt import support
+from superinfer.srt.adder import SkipAheadAdder
+from superinfer.srt.clock import Tick, TickClock, read_us
+from superinfer.srt.internal_state import SLOInternalState
+from superinfer.srt.ledger import Ledger
+from superinfer.srt.meter import StepMeter
+from superinfer.srt.metrics import SchedulerMetrics
+from superinfer.srt.queue_policy import SlackSchedulePolicy
+from superinfer.srt.streamer import SLOOutputStreamer
+
+
+class RotatingScheduler(Scheduler):
+    """SGLang's scheduler with SLO state, slack order and skip-ahead admission.
+
+    Attributes:
+        settings: The operator's choices.
+        clock: Time of the current pass.
+        ledger: Promises and outcomes.
+        meter: Learns what engine steps cost.
+        slo_metrics: Prometheus metrics, or ``None`` where this rank publishes none.
+    """
+
+    def __init__(self, server_args: Any, port_args: Any) -> None:
+        support.check(server_args)
+        settings = config.active()
+        assert settings is not None, "only hooked in when SuperInfer is on"
+        # Before super(): the init_* methods below run inside it.
+        self.settings = settings.scheduler
+        self.clock = TickClock(shared=server_args.tp_size > 1)
+        self.ledger = Ledger(settings.slo_policy(), self.clock)
+        self.meter = StepMeter()
+        self.slo_metrics: SchedulerMetrics | None = None
+        self._aged_lane = AgedLane(self.settings.aged_every)
+        self._queue_grew = False
+        super().__init__(server_args, port_args)
+
+    # Construction: SGLang asks these for the parts it is made of.
+
+    def init_schedule_policy(self) -> None:
+        """The waiting queue is ordered by slack."""
+        super().init_schedule_policy()
+        self._slack_order = SlackOrder(
+            urgent_us=self.settings.urgent_ms * 1000,
+            bucket_us=self.settings.slack_bucket_ms * 1000,
+            max_wait_us=self.settings.max_wait_ms * 1000,
+        )
+        self.policy = SlackSchedulePolicy(
+            self.schedule_policy,
+            self.tree_cache,
+            self.enable_hierarchical_cache,
+            self.enable_priority_scheduling,
+            self.schedule_low_priority_values_first,
+            state_of=self.ledger.state_of,
+            decide=self._decide,
+        )
+
+    def init_metrics_reporter(self) -> None:
+        """Beside SGLang's metrics, ours; on the ranks that publish."""
+        super().init_metrics_reporter()
+        if self.metrics_reporter.current_scheduler_metrics_enabled:
+            self.slo_metrics = SchedulerMetrics(self.metrics_collector.labels)
+            self.ledger.observer = self.slo_metrics
+
+    def init_internal_state(self) -> None:
+        """``/server_info`` and ``/superinfer/state`` read our state, too."""
+        super().init_internal_state()
+        stock: Any = self.internal_state
+        self.internal_state = SLOInternalState(self, stock.record_step_time)
+
+    def init_request_dispatcher(self) -> None:
+        """Ticks arrive with the requests."""
+        super().init_request_dispatcher()
+        self._request_dispatcher += TypeBasedDispatcher([(Tick, self.clock.advance)])
+
+    def get_output_streamer_class(self) -> Callable[..., SLOOutputStreamer]:
+        """Outputs pass the ledger."""
+        return partial(SLOOutputStreamer, ledger=self.ledger)
+
+    def get_prefill_adder_class(self) -> Callable[..., SkipAheadAdder]:
+        """One admission pass, with its own allowance for going past requests that do not fit."""
+        return partial(
+            SkipAheadAdder,
+            skip=SkipAhead(self.settings.skip_ahead, self.settings.max_passed),
+            state_of=self.ledger.state_of,
+            on_admit=self._admitted,
+        )
+
+    def get_init_info(self) -> dict[str, Any]:
+        """What the launcher learns of this rank: also that it runs this class."""
+        return {**super().get_init_info(), "superinfer": __version__}
+
+    # Life of a request.
+
+    def _poll_timeout_aborts(self) -> list[Any]:
+        """Rank 0's own input to a pass: SGLang's timeouts and our tick."""
+        return [*super()._poll_timeout_aborts(), *self.clock.poll()]
+
+    def _create_generation_req(self, recv_req: Any, *args: Any, **kwargs: Any) -> Any:
+        """A request arrives: open its account."""
+        req = super()._create_generation_req(recv_req, *args, **kwargs)
+        self.ledger.state_of(req)
+        return req
+
+    def _add_request_to_queue(self, req: Any, is_retracted: bool = False) -> None:
+        super()._add_request_to_queue(req, is_retracted)
+        self._queue_grew = True
+
+    def get_new_batch_prefill(self, running_batch: Any) -> Any:
+        """Choose the requests of the next prefill batch."""
+        if self._queue_grew:
+            # SGLang closes admission once a request did not fit, until a running one leaves. The newcomer may
+            # be small enough, and urgent.
+            running_batch.batch_is_full = False
+            self._queue_grew = False
+        waiting = bool(self.waiting_queue)
+        plan = super().get_new_batch_prefill(running_batch)
+        if waiting and self.slo_metrics:
+            self.slo_metrics.waiting(self.ledger.state_of(req) for req in self.waiting_queue)
+        return plan
+
+    def run_batch(self, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run one engine step."""
+        self.meter.step(batch, self.clock.now_us, after_idle=self._sched_idled)
+        return super().run_batch(batch, *args, **kwargs)
+
+    def send_abort_output(self, abort_req: Any, req: Any) -> None:
+        """A request ends outside the output stream."""
+        self.ledger.close(req, aborted=True)
+        super().send_abort_output(abort_req, req)
+
+    # Decisions.
+
+    def _decide(self, candidates: list[Candidate]) -> QueueOrder:
+        started_us = read_us()
+        order = self._slack_order.decide(
+            candidates, self.clock.now_us, self.meter.cost, aged_lane_open=self._aged_lane.open
+        )
+        if self.slo_metrics:
+            self.slo_metrics.decided(read_us() - started_us)
+        return order
+
+    def _admitted(self, state: SLOState) -> None:
+        self._aged_lane.admit(aged=state is self.policy.aged)

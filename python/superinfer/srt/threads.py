@@ -1,0 +1,29 @@
+"""OpenMP threads: all of them for the scheduler process, which computes, and one for each of the others.
+
+Thread pools of idle processes spin and steal cores from the one that works.
+"""
+
+import os
+
+THREADS_ENV = "SUPERINFER_COMPUTE_THREADS"
+_POOL_ENVS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def reserve_for_scheduler() -> None:
+    """In the launcher, before torch is imported: one thread here, the operator's number in the scheduler.
+
+    An ``OMP_NUM_THREADS`` that the operator has set is understood as the number of compute threads.
+    """
+    os.environ.setdefault(THREADS_ENV, os.environ.get("OMP_NUM_THREADS") or str(usable_cores()))
+    limit_threads(1)
+
+
+def limit_threads(count: int | None) -> None:
+    """Set the size of thread pools that libraries create from now on; ``None`` changes nothing."""
+    if count is not None:
+        os.environ.update(dict.fromkeys(_POOL_ENVS, str(count)))

@@ -1,0 +1,53 @@
+"""SGLang's tokenizer manager, which also settles what a request is promised and passes on the verdict."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from sglang.srt.managers.io_struct import GenerateReqInput
+from sglang.srt.managers.tokenizer_manager import TokenizerManager
+
+from superinfer import config
+from superinfer.slo import SLOPolicy
+from superinfer.srt.exchange import Exchange
+from superinfer.srt.promise import promise
+from superinfer.srt.streamer import REPORT_KEY
+
+
+class SLOTokenizerManager(TokenizerManager):
+    """Every request passes here on its way in and out, whichever front end it came through.
+
+    Attributes:
+        slo_policy: The operator's classes and limits.
+    """
+
+    def __init__(self, server_args: Any, port_args: Any) -> None:
+        settings = config.active()
+        assert settings is not None, "only hooked in when SuperInfer is on"
+        self.slo_policy: SLOPolicy = settings.slo_policy()
+        super().__init__(server_args, port_args)
+
+    async def generate_request(self, obj: Any, request: Any = None) -> AsyncIterator[Any]:
+        """Promise, generate, report.
+
+        Raises:
+            SLOError: A ``ValueError``, which SGLang answers with HTTP 400.
+        """
+        exchange = Exchange.of(request)
+        if isinstance(obj, GenerateReqInput):
+            promise(obj, self.slo_policy, exchange)
+        # Closed explicitly: when a client leaves, the request must be aborted now, not when garbage is collected.
+        async with aclosing(super().generate_request(obj, request)) as outputs:
+            async for output in outputs:
+                exchange.observe(output)
+                yield output
+
+    def update_request_meta_info(
+        self, meta_info: dict[str, Any], state: Any, customized_info: dict[str, Any], index: int, finish_reason: Any
+    ) -> None:
+        """Put the scheduler's report, which comes with the last output, into ``meta_info["slo"]``."""
+        reports = customized_info.get(REPORT_KEY)
+        if reports and reports[index]:
+            meta_info["slo"] = reports[index][0]
+        rest = {key: values for key, values in customized_info.items() if key != REPORT_KEY}
+        super().update_request_meta_info(meta_info, state, rest, index, finish_reason)
