@@ -22,9 +22,7 @@ from environment.store import Store
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--route", choices=("auto", *ROUTES), default="auto")
     parser.add_argument("--venv", type=Path, metavar="DIR", help="build here and not in the user's cache")
     return parser.parse_args()
@@ -64,6 +62,9 @@ def main() -> int:
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("setup: interrupted; the next run starts this environment afresh", file=sys.stderr)
+        return 130
     elapsed_s = time.monotonic() - started_s
     print(f"setup: ready in {elapsed_s:.1f} s: .venv ({store.route}, {store.path})", flush=True)
     return 0

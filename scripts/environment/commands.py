@@ -28,9 +28,7 @@ def run(step: str, command: Command, extra_env: Mapping[str, str] | None = None)
     except OSError as error:
         raise SetupError(f"{step}: cannot run {command[0]}: {error.strerror}") from error
     if finished.returncode != 0:
-        raise SetupError(
-            f"{step}: {Path(command[0]).name} ended with exit code {finished.returncode}, see above"
-        )
+        raise SetupError(f"{step}: {Path(command[0]).name} ended with exit code {finished.returncode}, see above")
 
 
 def ask(

@@ -63,9 +63,7 @@ def install_lean(store: Store) -> None:
     variables = uv_variables(store.python)
     source = find_torch(store.path / "bin" / "uv", store.python, variables)
     if source is None:
-        raise SetupError(
-            "no CPU build of torch can be had, neither from PyTorch's own index nor from pip's find-links"
-        )
+        raise SetupError("no CPU build of torch can be had, neither from PyTorch's own index nor from pip's find-links")
     install: Command = [store.path / "bin" / "uv", "pip", "install", "--python", store.python]
     pinned: Command = ["--no-deps", "-r", PINNED, "-r", PINNED_DEV]
     run("installing SGLang without its GPU parts, and the tools", [*install, *pinned], variables)

@@ -48,12 +48,10 @@ def key_for(route: str) -> str:
         os.path.realpath(sys.executable),
         json.dumps([project["project"]["dependencies"], project["dependency-groups"]["dev"]]),
     ]
-    sources = [
-        *ROOT.glob("requirements/*.txt"),
-        *ROOT.glob("scripts/**/*.py"),
-        *ROOT.glob("scripts/**/*.toml"),
-    ]
-    contents = [source.read_bytes() for source in sorted(sources)]
+    patterns = ["scripts/*.py", "scripts/environment/*.py"]
+    if route == "lean":
+        patterns += ["requirements/*.txt", "scripts/cpu_env/*.*"]
+    contents = [source.read_bytes() for pattern in patterns for source in sorted(ROOT.glob(pattern))]
     return short_hash(b"\0".join([*(text.encode() for text in defining), *contents]))
 
 
@@ -100,9 +98,7 @@ class Store:
         """
         is_ours = self.path.parent == cache_dir() or (self.path / RECORD_NAME).exists()
         if self.path.exists() and any(self.path.iterdir()) and not is_ours:
-            raise SetupError(
-                f"{self.path} is not empty and not made by this script: remove it or name another"
-            )
+            raise SetupError(f"{self.path} is not empty and not made by this script: remove it or name another")
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
         self.note(route=self.route)
