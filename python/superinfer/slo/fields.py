@@ -9,7 +9,10 @@ from superinfer.slo.errors import SLOError
 MAX_MS: Final = 7 * 24 * 3600 * 1000
 """A week. Anything longer is a typo, and keeps microsecond arithmetic far from overflow."""
 
-MAX_TPS: Final = 1_000_000.0
+MAX_TPS: Final = 1e6
+MIN_TPS: Final = 1e-6
+"""The pace of a stream is its reciprocal: a denormal rate would make it infinite."""
+
 KV_FORMATS: Final = ("auto", "int4", "int8", "native")
 """Lowest KV precision that a request accepts, coarsest first; ``auto`` leaves it to the request's class."""
 
@@ -27,11 +30,11 @@ def milliseconds(field: str, value: object) -> int:
 
 
 def tokens_per_second(field: str, value: object) -> float:
-    """A positive, finite rate in tokens per second."""
-    number = float(_number(field, value))
-    if not 0.0 < number <= MAX_TPS:
-        raise SLOError(field, f"must be above 0 and at most {MAX_TPS:g} tokens/s, not {_brief(value)}")
-    return number
+    """A rate in tokens per second, in [``MIN_TPS``, ``MAX_TPS``]."""
+    number = _number(field, value)
+    if not MIN_TPS <= number <= MAX_TPS:
+        raise SLOError(field, f"must be between {MIN_TPS:g} and {MAX_TPS:g} tokens/s, not {_brief(value)}")
+    return float(number)
 
 
 def name(field: str, value: object) -> str:
