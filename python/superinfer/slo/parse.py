@@ -24,7 +24,8 @@ def parse_slo(value: object, path: str = "slo") -> SLO:
         raise SLOError(path, 'must be an object such as {"class": "interactive"}, or the name of a class')
     unknown = [key for key in value if key not in WIRE_FIELDS]
     if unknown:
-        shown = str(unknown[0])[:64]
+        # JSON may hold lone surrogates, which no encoder of an error message would take.
+        shown = str(unknown[0])[:64].encode(errors="backslashreplace").decode()
         raise SLOError(f"{path}.{shown}", f"is not a field of an SLO (known: {', '.join(WIRE_FIELDS)})")
     try:
         return SLO(**{WIRE_FIELDS[key]: item for key, item in value.items()})

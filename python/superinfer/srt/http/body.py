@@ -45,12 +45,12 @@ class BodySLO:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    """Decode the fields of ``_View``; an empty dict if the body is not a JSON object, which SGLang will refuse."""
+    """Decode the fields of ``_View``; an empty dict if the body is not JSON, which is SGLang's to refuse."""
     try:
         view = _decoder.decode(body)
         raw = {name: getattr(view, name) for name in view.__struct_fields__}
         return {name: msgspec.json.decode(part) for name, part in raw.items() if part is not msgspec.UNSET}
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _read_leniently(body)
 
 
@@ -65,7 +65,9 @@ def _read_leniently(body: bytes) -> dict[str, Any]:
         if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
             return {}
         raise SLOError("body", _LIMIT) from None
-    return data if isinstance(data, dict) else {}
+    if not isinstance(data, dict):
+        raise SLOError("body", "must be a JSON object")
+    return data
 
 
 def _custom_params(fields: dict[str, Any]) -> list[Any]:
