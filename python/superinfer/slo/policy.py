@@ -1,12 +1,17 @@
 """What the operator allows: which classes a tenant or an API key may ask for."""
 
+import re
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Final
 
+from superinfer.slo import fields as check
 from superinfer.slo.carriers import Carried
 from superinfer.slo.classes import SLOClasses
 from superinfer.slo.errors import SLOError
 from superinfer.slo.model import SLO
+
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class ClampRule:
-    """A limit on one tenant or one API key.
+    """A limit on one tenant or one API key; with neither, on requests that name no tenant.
 
     Attributes:
         classes: Class names it may use, in any order; at least one.
@@ -56,16 +61,18 @@ class ClampRule:
 
 @dataclass(frozen=True)
 class SLOPolicy:
-    """Everything needed to turn what a client sent into what the server promises."""
+    """Everything needed to turn what a client sent into what the server promises.
+
+    Raises:
+        SLOError: A limit names an unknown class, or could never apply.
+    """
 
     classes: SLOClasses
     clamps: tuple[ClampRule, ...] = ()
 
     def __post_init__(self) -> None:
         for index, rule in enumerate(self.clamps):
-            for name in rule.classes:
-                if name not in self.classes:
-                    raise SLOError(f"clamps[{index}].classes", f"{name!r} is not a class of this server")
+            self._check(rule, f"clamps[{index}]")
 
     def promise(self, params: SLO, carried: Carried, principal: Principal, path: str = "slo") -> SLO:
         """The SLO a request gets: carriers combined, class resolved, limits applied.
@@ -80,10 +87,25 @@ class SLOPolicy:
             SLOError: Carriers contradict each other, or name an unknown class.
         """
         asked = carried.combine(params, path)
-        for rule in self.clamps:
+        # A tenant is only a claim, a key is proof: limits on keys have the last word.
+        for rule in sorted(self.clamps, key=lambda rule: rule.api_key_sha256 is not None):
             if rule.applies(principal, asked.tenant):
                 asked = self._clamp(self.classes.resolve(asked, path), rule)
         return self.classes.resolve(asked, path)
+
+    def _check(self, rule: ClampRule, path: str) -> None:
+        for name in rule.classes:
+            if name not in self.classes:
+                raise SLOError(f"{path}.classes", f"{name!r} is not a class of this server")
+        for field, tenant in (("tenant", rule.tenant), ("as_tenant", rule.as_tenant)):
+            if tenant is not None:
+                check.name(f"{path}.{field}", tenant)
+        if rule.api_key_sha256 is None:
+            return
+        if rule.tenant is not None:
+            raise SLOError(f"{path}.tenant", "cannot be combined with api_key_sha256; as_tenant books a key's requests")
+        if not _SHA256.fullmatch(rule.api_key_sha256):
+            raise SLOError(f"{path}.api_key_sha256", "must be a SHA-256 digest: 64 lowercase hex digits")
 
     def _clamp(self, slo: SLO, rule: ClampRule) -> SLO:
         """Move ``slo`` into the classes of ``rule``; targets it may not have become its class's own."""
