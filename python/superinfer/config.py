@@ -98,9 +98,11 @@ def load_config(path: Path) -> Config:
         ConfigError: The file cannot be read or does not describe a valid configuration.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8: {error.reason} at byte {error.start}") from None
     try:
         # JSON is YAML, so two parsers read three formats.
         data = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
@@ -127,7 +129,7 @@ def active(environ: Mapping[str, str] = os.environ) -> Config | None:
         return None
     try:
         return msgspec.json.decode(text, type=Config)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise ConfigError(f"environment variable {ENV}: {error}") from None
 
 

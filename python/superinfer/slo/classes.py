@@ -81,4 +81,4 @@ class SLOClasses(Mapping[str, SLOClass]):
             known = merged.get(name)
             rank = known.rank if known else max((item.rank for item in merged.values()), default=-1) + 1
             merged[name] = SLOClass(name, replace(targets, cls=name), rank)
-        return type(self)(tuple(merged.values()), default or self.default)
+        return type(self)(tuple(merged.values()), self.default if default is None else default)
