@@ -12,7 +12,7 @@ import yaml
 
 from superinfer.config import Config, ConfigError, load_config
 
-_OWN_KEYS = ("slo_classes", "default_slo_class", "model")
+_OWN_KEYS = ("slo-classes", "default-slo-class", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,11 @@ def parse_serve(argv: Sequence[str]) -> ServeArguments:
     model = argv[0] if argv and not argv[0].startswith("-") else None
     known, rest = build_parser().parse_known_args(argv[1:] if model else argv)
     file = _read_config_file(known.config) if known.config else {}
-    model = model or file.pop("model", None)
-    classes = known.slo_classes or file.pop("slo_classes", None)
-    default = known.default_slo_class or file.pop("default_slo_class", None)
-    named = bool(model) or "model_path" in file or any(a.split("=")[0] in ("--model-path", "--model") for a in rest)
+    own = {key: file.pop(key, None) for key in _OWN_KEYS}
+    model = model or own["model"]
+    classes = known.slo_classes or own["slo-classes"]
+    default = own["default-slo-class"] if known.default_slo_class is None else known.default_slo_class
+    named = bool(model) or "model-path" in file or any(a.split("=")[0] in ("--model-path", "--model") for a in rest)
     return ServeArguments(
         config=_config(Path(classes) if classes else None, default),
         sglang=[*(["--model-path", model] if model else []), *_sglang_config_file(file), *rest],
@@ -90,15 +91,19 @@ def _config(classes: Path | None, default: str | None) -> Config:
 
 def _read_config_file(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text()) or {}
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise ConfigError(f"--config {path}: cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config {path}: {error}") from None
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ConfigError(f"--config {path}: must be a mapping of argument names to values")
-    own = {key.replace("-", "_"): value for key, value in data.items() if key.replace("-", "_") in _OWN_KEYS}
-    return own | {key.replace("-", "_"): value for key, value in data.items() if key.replace("-", "_") not in own}
+    # SGLang's parser knows its arguments only with dashes.
+    settings = {key.replace("_", "-"): value for key, value in data.items()}
+    for key in _OWN_KEYS:
+        if not isinstance(settings.get(key, ""), str):
+            raise ConfigError(f"--config {path}: {key} must be a string")
+    return settings
 
 
 def _sglang_config_file(settings: dict[str, Any]) -> list[str]:
