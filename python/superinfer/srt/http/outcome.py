@@ -11,6 +11,9 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 _DONE = b"data: [DONE]"
+_GAP = b"\n\n"
+"""Ends an event of a stream."""
+
 _HEADER = "x-superinfer-"
 
 
@@ -41,7 +44,8 @@ class _Responder:
         self._add_field = add_field
         self._start: Message | None = None
         self._streaming = False
-        self._sample: bytes | None = None
+        self._sample = b""
+        self._rest = b""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -78,13 +82,22 @@ class _Responder:
         await self._send(message)
 
     async def _on_stream(self, message: Message) -> None:
-        body = message.get("body", b"")
-        if self._add_field and self._sample is None and body.startswith(b"data: {"):
-            self._sample = body
-        if self._add_field and body.startswith(_DONE) and self._exchange.verdict is not None:
-            chunk = _chunk(self._sample or b"", self._exchange.verdict)
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if self._add_field:
+            message = {**message, "body": self._with_chunk(message)}
         await self._send(message)
+
+    def _with_chunk(self, message: Message) -> bytes:
+        """The events that are whole by now, the extra one in front of the end; the start of the next is held back."""
+        data = self._rest + message.get("body", b"")
+        whole, gap, self._rest = data.rpartition(_GAP) if message.get("more_body", False) else (data, b"", b"")
+        events = []
+        for event in whole.split(_GAP):
+            if not self._sample and event.startswith(b"data: {"):
+                self._sample = event
+            if event.startswith(_DONE) and self._exchange.verdict is not None:
+                events.append(_chunk(self._sample, self._exchange.verdict))
+            events.append(event)
+        return _GAP.join(events) + gap
 
 
 def promise_headers(exchange: Exchange) -> dict[str, str]:
@@ -104,10 +117,9 @@ def outcome_headers(exchange: Exchange) -> dict[str, str]:
 
 
 def _chunk(sample: bytes, verdict: Any) -> bytes:
-    first = sample.removeprefix(b"data: ").split(b"\n", 1)[0]
-    known = msgspec.json.decode(first, type=_Chunk) if first else _Chunk()
+    known = msgspec.json.decode(sample.removeprefix(b"data: "), type=_Chunk) if sample else _Chunk()
     chunk = {**msgspec.structs.asdict(known), "choices": [], "slo": verdict}
-    return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+    return b"data: " + msgspec.json.encode(chunk)
 
 
 def _dashed(name: str) -> str:
