@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from support.server import running_server
 from support.tiny_model import make_tiny_model
 

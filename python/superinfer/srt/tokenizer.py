@@ -21,11 +21,11 @@ class SLOTokenizerManager(TokenizerManager):
         slo_policy: The operator's classes and limits.
     """
 
-    def __init__(self, server_args: Any, port_args: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         settings = config.active()
         assert settings is not None, "only hooked in when SuperInfer is on"
         self.slo_policy: SLOPolicy = settings.slo_policy()
-        super().__init__(server_args, port_args)
+        super().__init__(*args, **kwargs)
 
     async def generate_request(self, obj: Any, request: Any = None) -> AsyncIterator[Any]:
         """Promise, generate, report.

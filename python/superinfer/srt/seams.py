@@ -1,0 +1,186 @@
+"""Every symbol of SGLang that this package uses, and the shape it was written against.
+
+An upgrade of SGLang starts here: ``test/integration/test_seams.py`` compares each entry with the installed version and
+fails by name, and it fails when a symbol is used that is not listed.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """A function, method, class or value that is imported, called or overridden.
+
+    Attributes:
+        path: Dotted path.
+        parameters: Parameter names in order, for what is callable and not a class; ``None`` if it only has to exist.
+    """
+
+    path: str
+    parameters: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Attributes of an object that are read or set; ``names`` is space-separated."""
+
+    path: str
+    names: str
+
+
+def _members(owner: str, members: dict[str, str]) -> tuple[Seam, ...]:
+    return tuple(Seam(f"{owner}.{name}", parameters) for name, parameters in members.items())
+
+
+_MANAGERS = "sglang.srt.managers"
+_COMPONENTS = "sglang.srt.managers.scheduler_components"
+_PROCESS = "server_args port_args gpu_id tp_rank pp_rank dp_rank pipe_writer display_tp_rank display_dp_rank"
+
+SEAMS: tuple[Seam, ...] = (
+    # Plugins and platforms
+    Seam("sglang.version.__version__"),
+    Seam("sglang.srt.plugins.load_plugins", ""),
+    Seam("sglang.srt.plugins.hook_registry.HookRegistry.register", "target hook hook_type source"),
+    Seam("sglang.srt.plugins.hook_registry.HookType.REPLACE"),
+    Seam("sglang.srt.platforms.current_platform"),
+    Seam("sglang.srt.platforms.device_mixin.PlatformEnum.OOT"),
+    Seam("sglang.srt.platforms.cuda.CudaSRTPlatform"),
+    *_members(
+        "sglang.srt.platforms.interface.SRTPlatform",
+        {
+            "apply_server_args_defaults": "self server_args",
+            "get_available_memory": "self device_id",
+            "get_compile_backend": "self mode",
+            "get_current_memory_usage": "self device",
+            "get_default_attention_backend": "self",
+            "get_device": "self device_id",
+            "get_device_capability": "self device_id",
+            "get_device_name": "self device_id",
+            "get_device_total_memory": "self device_id",
+            "get_device_uuid": "self device_id",
+            "get_torch_profiler_activity": "self",
+            "get_torch_profiler_activity_str": "self",
+            "set_device": "self device",
+        },
+    ),
+    # Scheduler process
+    Seam(f"{_MANAGERS}.scheduler.run_scheduler_process", f"{_PROCESS} display_moe_ep_rank"),
+    *_members(
+        f"{_MANAGERS}.scheduler.Scheduler",
+        {
+            "__init__": "self server_args port_args",
+            "_add_request_to_queue": "self req is_retracted",
+            "_create_generation_req": "self recv_req *args **kwargs",
+            "_poll_timeout_aborts": "self",
+            "get_init_info": "self",
+            "get_new_batch_prefill": "self running_batch",
+            "get_output_streamer_class": "self",
+            "get_prefill_adder_class": "self",
+            "init_internal_state": "self",
+            "init_metrics_reporter": "self",
+            "init_request_dispatcher": "self",
+            "init_schedule_policy": "self",
+            "run_batch": "self batch pp_proxy_tensors",
+            "send_abort_output": "self abort_req req",
+        },
+    ),
+    Seam(f"{_MANAGERS}.schedule_batch.FINISH_ABORT"),
+    *_members(
+        f"{_MANAGERS}.schedule_policy.SchedulePolicy",
+        {
+            "__init__": "self policy tree_cache enable_hierarchical_cache enable_priority_scheduling"
+            " schedule_low_priority_values_first",
+            "calc_priority": "self waiting_queue running_batch processed_tokens",
+        },
+    ),
+    *_members(
+        f"{_MANAGERS}.schedule_policy.PrefillAdder",
+        {
+            "__init__": "self page_size tree_cache token_to_kv_pool_allocator running_batch new_token_ratio"
+            " rem_input_tokens rem_chunk_tokens num_mixed_decode_tokens priority_scheduling_preemption_threshold"
+            " max_prefill_bs max_running_requests prefill_max_requests prefill_delayer_single_pass dllm_config"
+            " waiting_queue_len prefill_tile_block_m",
+            "add_one_req": "self req has_chunked_req truncation_align_size",
+        },
+    ),
+    Seam(f"{_MANAGERS}.schedule_policy.AddReqResult.CONTINUE"),
+    Seam(f"{_MANAGERS}.schedule_policy.AddReqResult.NO_TOKEN"),
+    Seam(f"{_MANAGERS}.schedule_policy.AddReqResult.OTHER"),
+    *_members(
+        f"{_COMPONENTS}.output_streamer.SchedulerOutputStreamer",
+        {
+            "stream_output": "self reqs return_logprob skip_req",
+            "build_additional_customized_info": "self reqs",
+        },
+    ),
+    Seam(f"{_COMPONENTS}.output_streamer.SchedulerOutputStreamer.has_additional_customized_info"),
+    *_members(
+        f"{_COMPONENTS}.internal_state.SchedulerInternalStateController",
+        {"__init__": "self scheduler record_step_time", "get_internal_state": "self recv_req"},
+    ),
+    Seam("sglang.utils.TypeBasedDispatcher.__iadd__", "self other"),
+    # Detokenizer process
+    Seam(f"{_MANAGERS}.detokenizer_manager.run_detokenizer_process", "server_args port_args detokenizer_manager_class"),
+    # Server process
+    Seam("sglang.srt.entrypoints.engine.init_tokenizer_manager", "server_args port_args TokenizerManagerClass"),
+    *_members(
+        f"{_MANAGERS}.tokenizer_manager.TokenizerManager",
+        {
+            "__init__": "self server_args port_args start_pd_bootstrap_service",
+            "generate_request": "self obj request",
+            "get_internal_state": "self",
+            "update_request_meta_info": "self meta_info state customized_info index finish_reason",
+        },
+    ),
+    Seam(f"{_MANAGERS}.io_struct.GenerateReqInput"),
+    *_members(
+        "sglang.srt.entrypoints.engine.Engine",
+        {
+            "__init__": "self **kwargs",
+            "init_tokenizer_manager_func": "server_args port_args TokenizerManagerClass",
+            "run_detokenizer_process_func": "server_args port_args detokenizer_manager_class",
+            "run_scheduler_process_func": f"{_PROCESS} display_moe_ep_rank",
+        },
+    ),
+    Seam("sglang.srt.entrypoints.engine.Engine.server_args_class"),
+    Seam("sglang.srt.entrypoints.http_server.app"),
+    Seam("sglang.srt.entrypoints.http_server.get_global_state", ""),
+    Seam(
+        "sglang.srt.entrypoints.http_server.launch_server",
+        "server_args init_tokenizer_manager_func run_scheduler_process_func run_detokenizer_process_func"
+        " execute_warmup_func launch_callback",
+    ),
+    Seam("sglang.srt.server_args.prepare_server_args", "argv"),
+    Seam("sglang.srt.server_args.ServerArgs.add_cli_args", "parser"),
+    Seam("sglang.srt.utils.kill_process_tree", "parent_pid include_parent skip_pid wait_timeout"),
+)
+
+READS: tuple[Reads, ...] = (
+    Reads(
+        f"{_MANAGERS}.scheduler.Scheduler",
+        "_request_dispatcher _sched_idled enable_hierarchical_cache enable_priority_scheduling internal_state"
+        " metrics_collector metrics_reporter policy running_batch schedule_low_priority_values_first schedule_policy"
+        " tree_cache waiting_queue",
+    ),
+    Reads(
+        f"{_MANAGERS}.schedule_batch.Req",
+        "finished_output finished_reason num_matched_prefix_tokens origin_input_ids output_ids return_logprob rid"
+        " sampling_params time_stats",
+    ),
+    Reads(
+        f"{_MANAGERS}.schedule_batch.ScheduleBatch", "batch_is_full decoding_reqs extend_num_tokens forward_mode reqs"
+    ),
+    Reads(f"{_MANAGERS}.schedule_policy.PrefillAdder", "can_run_list"),
+    Reads(f"{_COMPONENTS}.internal_state.SchedulerInternalStateController", "record_step_time scheduler"),
+    Reads(f"{_COMPONENTS}.metrics_reporter.SchedulerMetricsReporter", "current_scheduler_metrics_enabled"),
+    Reads("sglang.srt.observability.metrics_collector.SchedulerMetricsCollector", "labels"),
+    Reads("sglang.srt.observability.req_time_stats.SchedulerReqTimeStats", "created_time"),
+    Reads("sglang.srt.sampling.sampling_params.SamplingParams", "custom_params max_new_tokens"),
+    Reads("sglang.srt.managers.io_struct.GetInternalStateReqOutput", "internal_state"),
+    Reads(
+        "sglang.srt.server_args.ServerArgs",
+        "disaggregation_mode dllm_algorithm dtype enable_dp_attention enable_pdmux enable_priority_scheduling grpc_mode"
+        " grpc_port is_embedding max_total_tokens mem_fraction_static pp_size sampling_backend schedule_policy"
+        " scheduler_recv_interval smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
+    ),
+)

@@ -1,0 +1,44 @@
+"""An in-process engine in a process of its own.
+
+An ``Engine`` shuts down by killing every child of its process, which in pytest's own would be the servers under test.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+
+_engine = None
+
+
+def _start(settings):
+    global _engine
+    from superinfer import Engine
+
+    _engine = Engine(**settings)
+
+
+def _generate(kwargs):
+    outputs = _engine.generate(**kwargs)
+    return list(outputs) if kwargs.get("stream") else outputs
+
+
+def _shutdown():
+    _engine.shutdown()
+
+
+class RemoteEngine:
+    """``generate`` of an engine elsewhere; a stream comes as the list of its chunks."""
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    def generate(self, **kwargs):
+        return self._pool.submit(_generate, kwargs).result(timeout=120)
+
+
+@contextmanager
+def running_engine(**settings) -> Iterator[RemoteEngine]:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start, initargs=(settings,)) as pool:
+        yield RemoteEngine(pool)
+        pool.submit(_shutdown).result(timeout=60)
