@@ -1,0 +1,86 @@
+from types import SimpleNamespace
+
+import pytest
+
+from superinfer.srt.support import LIMITS, UnsupportedError, check
+
+pytestmark = pytest.mark.unit
+
+SUPPORTED = {
+    "tokenizer_worker_num": 1,
+    "grpc_mode": False,
+    "smg_grpc_mode": False,
+    "grpc_port": None,
+    "use_ray": False,
+    "pp_size": 1,
+    "disaggregation_mode": "null",
+    "enable_pdmux": False,
+    "dllm_algorithm": None,
+    "enable_dp_attention": False,
+    "speculative_algorithm": None,
+    "is_embedding": False,
+    "schedule_policy": "fcfs",
+    "enable_priority_scheduling": False,
+    "scheduler_recv_interval": 1,
+}
+BY_ARGUMENT = [
+    ("--tokenizer-worker-num above 1", {"tokenizer_worker_num": 2}),
+    ("gRPC serving", {"grpc_mode": True}),
+    ("gRPC serving", {"smg_grpc_mode": True}),
+    ("gRPC serving", {"grpc_port": 0}),
+    ("--use-ray", {"use_ray": True}),
+    ("--pp-size above 1", {"pp_size": 2}),
+    ("--disaggregation-mode", {"disaggregation_mode": "prefill"}),
+    ("--enable-pdmux", {"enable_pdmux": True}),
+    ("--dllm-algorithm", {"dllm_algorithm": "LowConfidence"}),
+    ("--enable-dp-attention", {"enable_dp_attention": True}),
+    ("--speculative-algorithm", {"speculative_algorithm": "EAGLE"}),
+    ("--is-embedding", {"is_embedding": True}),
+    ("--schedule-policy other than fcfs", {"schedule_policy": "lpm"}),
+    ("--enable-priority-scheduling", {"enable_priority_scheduling": True}),
+    ("--scheduler-recv-interval above 1", {"scheduler_recv_interval": 2}),
+]
+BY_ENVIRONMENT = ["SGLANG_RUST_SERVER", "SGLANG_ENABLE_REQUEST_DECOMPRESSION"]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    for name in BY_ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+
+
+def arguments(**changes):
+    return SimpleNamespace(**{**SUPPORTED, **changes})
+
+
+def test_the_plain_case_is_supported():
+    check(arguments())
+
+
+def test_every_limit_is_tested_below():
+    assert {limit.mode for limit in LIMITS} == {mode for mode, _ in BY_ARGUMENT} | set(BY_ENVIRONMENT)
+
+
+@pytest.mark.parametrize(("mode", "changes"), BY_ARGUMENT)
+def test_refuses_an_argument_in_a_sentence_that_names_it(mode, changes):
+    with pytest.raises(UnsupportedError) as caught:
+        check(arguments(**changes))
+    message = str(caught.value)
+    assert message.startswith(f"SuperInfer does not support {mode}: ")
+    assert message.endswith(".")
+    assert message.count(".") == 1
+
+
+@pytest.mark.parametrize("name", BY_ENVIRONMENT)
+@pytest.mark.parametrize("value", ["1", "true", "True", "YES", "on"])
+def test_refuses_an_environment_variable_that_is_on(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UnsupportedError, match=f"does not support {name}: "):
+        check(arguments())
+
+
+@pytest.mark.parametrize("name", BY_ENVIRONMENT)
+@pytest.mark.parametrize("value", ["", "0", "false", "off"])
+def test_accepts_an_environment_variable_that_is_off(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    check(arguments())
