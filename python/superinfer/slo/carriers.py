@@ -46,13 +46,17 @@ class Carried:
             path: Where ``params`` stood, for the error message.
 
         Raises:
-            SLOError: The two places in the body give different values for one field.
+            SLOError: The two places in the body give different values for one field, or two targets from
+                different carriers contradict each other.
         """
         for wire, attribute in WIRE_FIELDS.items():
             ours, theirs = getattr(self.body, attribute), getattr(params, attribute)
             if ours is not None and theirs is not None and ours != theirs:
                 raise SLOError(f"slo.{wire}", f"is {ours!r}, but {path}.{wire} is {theirs!r}: give one")
-        return self.header.over(self.body.over(params).over(self.tier))
+        try:
+            return self.header.over(self.body.over(params).over(self.tier))
+        except SLOError as error:
+            raise error.at("slo") from None
 
 
 def read_headers(headers: Mapping[str, str]) -> SLO:

@@ -87,6 +87,8 @@ class SLOPolicy:
             SLOError: Carriers contradict each other, or name an unknown class.
         """
         asked = carried.combine(params, path)
+        # Headers and tiers name presets only: an unknown class stands in the body, in one of two places.
+        path = "slo" if params.cls is None else path
         # A tenant is only a claim, a key is proof: limits on keys have the last word.
         for rule in sorted(self.clamps, key=lambda rule: rule.api_key_sha256 is not None):
             if rule.applies(principal, asked.tenant):
