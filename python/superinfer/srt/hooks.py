@@ -55,6 +55,19 @@ def register(role: Role) -> None:
             HookRegistry.register(hook.target, _load(hook.replacement), HookType.REPLACE)
 
 
+def load_all() -> dict[Role, dict[str, bool]]:
+    """Put the hooks of every role in force in this one process and report on each; for diagnosis only."""
+    from sglang.srt.plugins import load_plugins
+    from sglang.srt.plugins.hook_registry import HookRegistry
+
+    load_plugins()
+    for role in Role:
+        if not all(status(role).values()):
+            register(role)
+    HookRegistry.apply_hooks()
+    return {role: status(role) for role in Role}
+
+
 def status(role: Role) -> dict[str, bool]:
     """Target of each hook of ``role`` -> whether it is in force in this process."""
     active = {hook.target: resolve_name(hook.target) is _load(hook.replacement) for hook in HOOKS if hook.role is role}

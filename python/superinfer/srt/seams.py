@@ -40,6 +40,7 @@ SEAMS: tuple[Seam, ...] = (
     # Plugins and platforms
     Seam("sglang.version.__version__"),
     Seam("sglang.srt.plugins.load_plugins", ""),
+    Seam("sglang.srt.plugins.hook_registry.HookRegistry.apply_hooks", ""),
     Seam("sglang.srt.plugins.hook_registry.HookRegistry.register", "target hook hook_type source"),
     Seam("sglang.srt.plugins.hook_registry.HookType.REPLACE"),
     Seam("sglang.srt.platforms.current_platform"),

@@ -1,0 +1,24 @@
+"""One server with the embedded model, for all end-to-end tests."""
+
+import pytest
+
+from superinfer.models import ensure_default_model
+from support.server import running_server
+
+
+@pytest.fixture(scope="session")
+def model_path():
+    return ensure_default_model()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    log = tmp_path_factory.mktemp("e2e") / "server.log"
+    strict = {"SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_BUSY": "1"}
+    with running_server(log, "--enable-metrics", "--random-seed", "0", env=strict) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def base_url(server) -> str:
+    return server.url
