@@ -54,7 +54,7 @@ class Admission(RuleBasedStateMachine):
                 self.queue.remove(item)
                 self.running.append(item)
                 skip.admit()
-                self.overtaken.update(id(other) for other in refused)
+                self.overtaken.update(refused)
             elif skip.refuse(item.state):
                 refused.append(item)
             else:
