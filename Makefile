@@ -17,7 +17,7 @@ setup: ## virtual environment with all packages (SETUP="--route lean|full --venv
 demo: setup ## serve a small model and show what SLOs do
 	$(BIN)/superinfer demo
 
-test: lint ## lint, then all tests: unit, kernel, integration, e2e (PYTEST="..." for pytest's arguments)
+test: lint docs-check ## lint, then all tests: unit, kernel, integration, e2e (PYTEST="..." for pytest's arguments)
 	$(BIN)/python -m pytest $(PYTEST)
 
 lint: setup ## ruff, mypy, import-linter
