@@ -3,8 +3,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from superinfer import __version__
+from superinfer.cli.errors import UserError
 from superinfer.config import ConfigError
 
 SUMMARIES = {
@@ -33,10 +35,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-class UserError(Exception):
-    """Something only the user can put right; the message says what, without a traceback."""
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command itself; each command has its own for the rest."""
     parser = argparse.ArgumentParser(
@@ -51,14 +49,5 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _run(command: str, args: list[str]) -> int:
     # Imported late: serve loads torch, and no command should wait for another's imports.
-    if command == "serve":
-        from superinfer.cli import serve
-
-        return serve.run(args)
-    if command == "doctor":
-        from superinfer.cli import doctor
-
-        return doctor.run(args)
-    from superinfer.cli import demo
-
-    return demo.run(args)
+    status: int = import_module(f"superinfer.cli.{command}").run(args)
+    return status

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from superinfer.cli import UserError
+from superinfer.cli.errors import UserError
 
 START_TIMEOUT_S = 300
 

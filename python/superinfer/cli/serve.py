@@ -1,10 +1,11 @@
 """``superinfer serve``."""
 
+import logging
 import sys
 from collections.abc import Sequence
 
-from superinfer.cli import UserError
 from superinfer.cli.arguments import parse_serve
+from superinfer.cli.errors import UserError
 
 
 def run(argv: Sequence[str]) -> int:
@@ -27,6 +28,7 @@ def run(argv: Sequence[str]) -> int:
 def _embedded_model() -> list[str]:
     from superinfer.models import DEFAULT_MODEL, ModelError, ensure_default_model
 
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         path = ensure_default_model()
     except ModelError as error:

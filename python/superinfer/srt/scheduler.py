@@ -79,7 +79,7 @@ class RotatingScheduler(Scheduler):
     def init_internal_state(self) -> None:
         """``/server_info`` and ``/superinfer/state`` read our state, too."""
         super().init_internal_state()
-        stock: Any = self.internal_state
+        stock = vars(self)["internal_state"]
         self.internal_state = SLOInternalState(self, stock.record_step_time)
 
     def init_request_dispatcher(self) -> None:
