@@ -1,0 +1,5 @@
+"""Errors that end a command with a sentence instead of a traceback."""
+
+
+class UserError(Exception):
+    """Something only the user can put right; the message says what."""
