@@ -1,6 +1,7 @@
 """The arguments of ``superinfer serve``: ours here, everything else is SGLang's."""
 
 import argparse
+import atexit
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -111,5 +112,6 @@ def _sglang_config_file(settings: dict[str, Any]) -> list[str]:
     if not settings:
         return []
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="superinfer-", delete=False) as file:
+        atexit.register(Path(file.name).unlink, missing_ok=True)
         yaml.safe_dump(settings, file)
     return ["--config", file.name]

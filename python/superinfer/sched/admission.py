@@ -45,8 +45,8 @@ class AgedLane:
     """Gives one admission in ``every`` to the request that has waited longest past its bound.
 
     Under lasting overload everything ages. If all of it went first, chat would wait behind yesterday's batch;
-    with the lane, the ``k``-th aged request is admitted within ``k * every`` admissions, and the others go by
-    slack.
+    with the lane, the ``k``-th aged request is admitted within ``k * every`` admissions, not counting those that
+    come in one pass with the admission that opens it, and the others go by slack.
     """
 
     every: int

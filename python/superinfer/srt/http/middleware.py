@@ -17,7 +17,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 GENERATION_PATHS = frozenset({"/generate", "/v1/completions", "/v1/chat/completions"})
-"""Routes whose body may carry an SLO. Headers are read on every route that generates."""
+"""Routes whose body may carry an SLO. Headers are read on every POST, since other routes generate, too."""
 
 
 class SLOMiddleware:
