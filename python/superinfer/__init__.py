@@ -10,11 +10,41 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "superinfer.slo": ("SLO", "SLOError"),
+    "superinfer.lang": (
+        "BackendError",
+        "DeadlineExceeded",
+        "EngineBackend",
+        "HTTPBackend",
+        "OpenAIBackend",
+        "ProgramCancelled",
+        "SLOIgnoredWarning",
+        "SLOReport",
+        "assistant",
+        "assistant_begin",
+        "assistant_end",
+        "flush_cache",
+        "function",
+        "gen",
+        "gen_int",
+        "gen_string",
+        "get_server_info",
+        "image",
+        "select",
+        "separate_reasoning",
+        "set_default_backend",
+        "system",
+        "system_begin",
+        "system_end",
+        "user",
+        "user_begin",
+        "user_end",
+        "video",
+    ),
     "superinfer.srt.engine": ("Engine",),
 }
 _HOME_OF = {name: home for home, names in _EXPORTS.items() for name in names}
 
-__all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME_OF]
 
 
 def __getattr__(name: str) -> Any:

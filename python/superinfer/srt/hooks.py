@@ -86,8 +86,8 @@ def verify(role: Role) -> None:
 
         raise HookError(
             f"SuperInfer refuses to serve: in the {role.value} process the hook on {', '.join(failed)} is not in "
-            f"force (written for sglang {SGLANG_VERSION}, found {found}; was sglang imported before "
-            f"superinfer, is SGLANG_PLUGINS or SGLANG_PLATFORM set, or does another plugin replace it?)"
+            f"force (written for sglang {SGLANG_VERSION}, found {found}; was sglang imported "
+            f"before superinfer.Engine, is SGLANG_PLUGINS or SGLANG_PLATFORM set, or does another plugin replace it?)"
         )
 
 
