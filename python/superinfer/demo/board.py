@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-COLUMNS = ("class", "done", "TTFT p50 / p99", "TPOT p50 / p99", "missed", "attained", "prefix hit")
+COLUMNS = ("class", "done", "TTFT, s", "TPOT, ms", "missed", "attained", "prefix hit")
 
 
 @dataclass(slots=True)
@@ -38,9 +38,9 @@ class Board:
 
     def table(self, title: str) -> Table:
         """The board as a table."""
-        table = Table(title=title, title_justify="left")
+        table = Table(title=title, title_justify="left", caption="TTFT and TPOT: p50 / p99", caption_justify="left")
         for name in COLUMNS:
-            table.add_column(name, justify="left" if name == "class" else "right")
+            table.add_column(name, justify="left" if name == "class" else "right", no_wrap=True)
         for cls, row in sorted(self.rows.items()):
             table.add_row(cls, *_cells(row))
         return table
@@ -53,8 +53,8 @@ def _cells(row: Row) -> list[str]:
     missed = sum(report["outcome"] == "missed" for report in row.reports)
     return [
         f"{len(row.reports)}/{max(row.sent, len(row.reports))}",
-        f"{_seconds(percentile(ttft, 0.5))} / {_seconds(percentile(ttft, 0.99))} s",
-        f"{_whole(percentile(tpot, 0.5))} / {_whole(percentile(tpot, 0.99))} ms",
+        f"{_seconds(percentile(ttft, 0.5))} / {_seconds(percentile(ttft, 0.99))}",
+        f"{_whole(percentile(tpot, 0.5))} / {_whole(percentile(tpot, 0.99))}",
         f"[red]{missed}[/]" if missed else "0",
         f"{met / (met + missed):.0%}" if met + missed else "–",
         f"{row.cached_tokens / row.prompt_tokens:.0%}" if row.prompt_tokens else "–",
