@@ -1,0 +1,28 @@
+// All kernels for one instruction set. Compiled once for each, with -DSUPERINFER_ISA=<name> and its flags.
+#include "superinfer/activation.h"
+#include "superinfer/argmax.h"
+#include "superinfer/decode.h"
+#include "superinfer/extend.h"
+#include "superinfer/kernel_table.h"
+#include "superinfer/kv_store.h"
+#include "superinfer/norm.h"
+#include "superinfer/rope.h"
+
+#define SUPERINFER_TEXT_OF(x) #x
+#define SUPERINFER_TEXT(x) SUPERINFER_TEXT_OF(x)
+
+namespace superinfer::SUPERINFER_ISA {
+
+const KernelTable& kernel_table() {
+  static const KernelTable table{SUPERINFER_TEXT(SUPERINFER_ISA),
+                                 decode_attention,
+                                 extend_attention,
+                                 kv_store,
+                                 rms_norm,
+                                 rope,
+                                 silu_and_mul,
+                                 argmax};
+  return table;
+}
+
+}  // namespace superinfer::SUPERINFER_ISA

@@ -1,0 +1,138 @@
+// Decode attention: one query token for each request, over the paged KV pool.
+//
+// The keys of every request are cut into chunks, so that a single long request still occupies all cores. A
+// chunk leaves partial results (running maximum, sum, weighted values) for each head; these are then merged.
+#pragma once
+
+#include <omp.h>
+
+#include <atomic>
+
+#include "superinfer/decode_plan.h"
+#include "superinfer/decode_tiles.h"
+
+namespace superinfer::SUPERINFER_ISA {
+
+// One block of keys for HEADS query heads that share a KV head.
+template <int HEADS, class T>
+SUPERINFER_INLINE void decode_heads(const DecodeParams& params, const KeyBlock<T>& block, int kv_head, const float* q,
+                                    int q_stride, Partial state, int64_t state_stride) {
+  const KvPool& pool = params.pool;
+  float scores[HEADS * kBlock];
+  float decay[HEADS];
+  score_tile<HEADS>(q, q_stride, block, int64_t(kv_head) * pool.k_dim, pool.k_dim, scores);
+  for (int h = 0; h < HEADS; ++h) {
+    decay[h] = softmax_block(scores + h * kBlock, 0, block.count, params.scores.logit_cap,
+                             state.max_score[h * state_stride], state.sum[h * state_stride]);
+  }
+  value_tiles<HEADS>(scores, decay, block, int64_t(kv_head) * pool.v_dim, pool.v_dim, state.values, state_stride);
+}
+
+template <class T>
+void decode_block(const DecodeParams& params, const DecodePlan& plan, const KeyBlock<T>& block, int64_t chunk,
+                  int kv_head, const float* q, int q_stride) {
+  const int group = params.q_heads / params.pool.heads;
+  const int64_t stride = plan.partial_stride();
+  for (int h = 0; h < group; h += kHeadTile) {
+    const Partial state = plan.partial(chunk, kv_head * group + h);
+    const float* query = q + h * q_stride;
+    switch (smaller(kHeadTile, group - h)) {
+      case 1:
+        decode_heads<1>(params, block, kv_head, query, q_stride, state, stride);
+        break;
+      case 2:
+        decode_heads<2>(params, block, kv_head, query, q_stride, state, stride);
+        break;
+      case 3:
+        decode_heads<3>(params, block, kv_head, query, q_stride, state, stride);
+        break;
+      default:
+        decode_heads<kHeadTile>(params, block, kv_head, query, q_stride, state, stride);
+    }
+  }
+}
+
+// One chunk of one request, for the KV heads [first_head, first_head + heads).
+template <class T>
+Status decode_chunk(const DecodeParams& params, const DecodePlan& plan, int64_t chunk, int first_head, int heads,
+                    Scratch& scratch) {
+  const KvPool& pool = params.pool;
+  const Batch& batch = params.batch;
+  const int group = params.q_heads / pool.heads;
+  const int q_stride = int(round_up(pool.k_dim, kWidth));
+  const int64_t request = plan.request_of(chunk);
+  float* q = scratch.reserve(int64_t(heads) * group * q_stride);
+  if (q == nullptr) return Status::kOutOfMemory;
+  load_heads(params.q, request, first_head * group, heads * group, pool.k_dim, q_stride, params.scores.scale, q);
+  for (int h = first_head * group; h < (first_head + heads) * group; ++h) {
+    const Partial state = plan.partial(chunk, h);
+    *state.max_score = kMasked;
+    *state.sum = 0.0f;
+    for (int d = 0; d < pool.v_dim; d += kWidth) store(state.values + d, set1(0.0f));
+  }
+  const int32_t* slots = batch.slot_table + batch.rows[request] * batch.table_stride;
+  const int64_t begin = plan.begin(request) + (chunk - plan.first_chunk(request)) * plan.chunk();
+  const int64_t end = smaller(begin + plan.chunk(), plan.end(request));
+  KeyBlock<T> block;
+  for (int64_t position = begin; position < end; position += kBlock) {
+    const int count = int(smaller<int64_t>(kBlock, end - position));
+    if (!find_keys(pool, slots, position, count, block)) return Status::kBadSlot;
+    for (int h = 0; h < heads; ++h) {
+      decode_block(params, plan, block, chunk, first_head + h, q + int64_t(h) * group * q_stride, q_stride);
+    }
+  }
+  return Status::kOk;
+}
+
+// Joins what the chunks of a request left for one head; no keys at all give zeros.
+inline void decode_merge(const DecodeParams& params, const DecodePlan& plan, int64_t request, int head) {
+  const int dim = params.pool.v_dim;
+  const int64_t first = plan.first_chunk(request), last = plan.first_chunk(request + 1);
+  const Partial total = plan.partial(first, head);
+  for (int64_t chunk = first + 1; chunk < last; ++chunk) {
+    const Partial part = plan.partial(chunk, head);
+    const float max_score = larger(*total.max_score, *part.max_score);
+    const float old_factor = exp1(*total.max_score - max_score), new_factor = exp1(*part.max_score - max_score);
+    *total.max_score = max_score;
+    *total.sum = *total.sum * old_factor + *part.sum * new_factor;
+    for (int d = 0; d < dim; d += kWidth) {
+      store(total.values + d, fma(load(total.values + d), set1(old_factor), load(part.values + d) * set1(new_factor)));
+    }
+  }
+  store_head(params.out, request, head, dim, total.values, *total.sum == 0.0f ? 0.0f : 1.0f / *total.sum);
+}
+
+template <class T>
+Status decode_attention_in(const DecodeParams& params) {
+  static thread_local Scratch results, worker;
+  DecodePlan plan(params);
+  if (!plan.prepare(results, omp_get_max_threads())) return Status::kOutOfMemory;
+  const int groups = plan.head_groups(), heads = params.pool.heads / groups;
+  const int64_t tasks = plan.first_chunk(params.batch.requests) * groups;
+  const int64_t outputs = params.batch.requests * params.q_heads;
+  std::atomic<Status> status{Status::kOk};
+#pragma omp parallel
+  {
+#pragma omp for schedule(dynamic)
+    for (int64_t task = 0; task < tasks; ++task) {
+      const int first_head = int(task % groups) * heads;
+      const Status result = decode_chunk<T>(params, plan, task / groups, first_head, heads, worker);
+      if (result != Status::kOk) status.store(result, std::memory_order_relaxed);
+    }
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < outputs; ++i) {
+      decode_merge(params, plan, i / params.q_heads, int(i % params.q_heads));
+    }
+  }
+  return status.load();
+}
+
+inline Status decode_attention(const DecodeParams& params) {
+  Status status = Status::kOk;
+  with_type(params.pool.dtype, [&](auto type) {
+    status = decode_attention_in<Element<decltype(type)>>(params);
+  });
+  return status;
+}
+
+}  // namespace superinfer::SUPERINFER_ISA

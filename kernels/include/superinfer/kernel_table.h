@@ -1,0 +1,31 @@
+// One table of kernels for each instruction set, and the choice among them.
+#pragma once
+
+#include "superinfer/params.h"
+
+namespace superinfer {
+
+struct KernelTable {
+  const char* name;
+  Status (*decode_attention)(const DecodeParams&);
+  Status (*extend_attention)(const ExtendParams&);
+  void (*kv_store)(const KvStoreParams&);
+  void (*rms_norm)(const NormParams&);
+  void (*rope)(const RopeParams&);
+  void (*silu_and_mul)(const SiluMulParams&);
+  void (*argmax)(const ArgmaxParams&);
+};
+
+namespace portable {
+const KernelTable& kernel_table();
+}
+#if defined(__x86_64__)
+namespace avx2 {
+const KernelTable& kernel_table();
+}
+namespace avx512 {
+const KernelTable& kernel_table();
+}
+#endif
+
+}  // namespace superinfer

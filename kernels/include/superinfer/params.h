@@ -1,0 +1,124 @@
+// Arguments of the kernels: raw pointers, sizes and strides (in elements). Nothing here knows a framework.
+#pragma once
+
+#include <cstdint>
+
+#include "superinfer/types.h"
+
+namespace superinfer {
+
+enum class Status : int {
+  kOk = 0,
+  kBadSlot = 1,      // the slot table names a slot outside the pool
+  kOutOfMemory = 2,  // scratch memory could not be had
+};
+
+// Rows of `heads` vectors. The vectors themselves are contiguous.
+struct Rows {
+  void* data;
+  DType dtype;
+  int64_t token_stride;
+  int64_t head_stride;
+};
+
+// One layer's KV cache: contiguous [slots, heads, k_dim] and [slots, heads, v_dim].
+struct KvPool {
+  void* k;
+  void* v;
+  DType dtype;
+  int64_t slots;
+  int heads;
+  int k_dim;
+  int v_dim;
+};
+
+// Where each position of each request lies in the pool, and which positions there are.
+struct Batch {
+  int64_t requests;
+  const int32_t* slot_table;
+  int64_t table_stride;
+  const int64_t* rows;      // request -> row of the slot table
+  const int64_t* seq_lens;  // request -> number of keys
+};
+
+struct Scores {
+  float scale;
+  float logit_cap;  // 0: none; else cap * tanh(score / cap)
+  int64_t window;   // keys a query sees, itself included; negative: all
+};
+
+struct DecodeParams {
+  Rows q;    // [requests, q_heads, k_dim]
+  Rows out;  // [requests, q_heads, v_dim]
+  int q_heads;
+  KvPool pool;
+  Batch batch;
+  Scores scores;
+};
+
+struct ExtendParams {
+  Rows q;    // [tokens, q_heads, k_dim]
+  Rows out;  // [tokens, q_heads, v_dim]
+  int q_heads;
+  KvPool pool;
+  Batch batch;
+  const int64_t* prefix_lens;  // request -> position of its first query
+  const int64_t* qo_indptr;    // request -> its first row in q; requests + 1 numbers
+  Scores scores;
+  bool causal;
+};
+
+struct KvStoreParams {
+  Rows k;
+  Rows v;
+  KvPool pool;
+  const int64_t* slots;
+  int64_t tokens;
+};
+
+struct NormParams {
+  void* x;
+  void* residual;  // null: plain norm; else x + residual is written here first
+  void* out;
+  const void* weight;
+  DType dtype;
+  DType weight_dtype;
+  int64_t x_stride;
+  int64_t residual_stride;
+  int64_t out_stride;
+  int64_t tokens;
+  int64_t width;
+  float eps;
+};
+
+struct RopeParams {
+  Rows q;
+  Rows k;
+  int q_heads;
+  int k_heads;
+  const int64_t* positions;
+  const float* cos_sin;  // [positions, rotary_dim]: rotary_dim / 2 cosines, then as many sines
+  int64_t tokens;
+  int rotary_dim;
+  bool interleaved;  // pairs (2i, 2i + 1) rather than (i, i + rotary_dim / 2)
+};
+
+struct SiluMulParams {
+  const void* x;  // [tokens, 2 * width]: gate, then up
+  void* out;      // [tokens, width]
+  DType dtype;
+  int64_t x_stride;
+  int64_t out_stride;
+  int64_t tokens;
+  int64_t width;
+};
+
+struct ArgmaxParams {
+  const float* x;
+  int64_t x_stride;
+  int64_t* out;
+  int64_t rows;
+  int64_t width;
+};
+
+}  // namespace superinfer

@@ -1,0 +1,72 @@
+// Four lanes in the compiler's own vector type: SSE2 on x86-64, NEON on aarch64.
+#pragma once
+
+#include "superinfer/types.h"
+
+namespace superinfer::SUPERINFER_ISA {
+
+typedef float Float4 __attribute__((vector_size(16)));
+typedef int32_t Int4 __attribute__((vector_size(16)));
+
+struct Vec {
+  static constexpr int kWidth = 4;
+  Float4 v;
+};
+
+SUPERINFER_INLINE Vec set1(float x) { return {Float4{x, x, x, x}}; }
+SUPERINFER_INLINE Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
+SUPERINFER_INLINE Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
+SUPERINFER_INLINE Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
+SUPERINFER_INLINE Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+SUPERINFER_INLINE Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+// If either operand is a NaN, the second one is returned.
+SUPERINFER_INLINE Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
+SUPERINFER_INLINE Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
+
+// Adding 1.5 * 2^23 leaves no bits for a fraction. For |a| below 2^22.
+SUPERINFER_INLINE Vec round(Vec a) {
+  const Vec magic = set1(12582912.0f);
+  return a + magic - magic;
+}
+
+SUPERINFER_INLINE bool any_nan(Vec a) {
+  const Int4 unordered = a.v != a.v;
+  return (unordered[0] | unordered[1] | unordered[2] | unordered[3]) != 0;
+}
+SUPERINFER_INLINE float reduce_add(Vec a) { return (a.v[0] + a.v[1]) + (a.v[2] + a.v[3]); }
+SUPERINFER_INLINE float reduce_max(Vec a) {
+  const float low = a.v[0] > a.v[1] ? a.v[0] : a.v[1];
+  const float high = a.v[2] > a.v[3] ? a.v[2] : a.v[3];
+  return low > high ? low : high;
+}
+
+// 2^n for integral n in [-126, 127]; anything finite for a NaN.
+SUPERINFER_INLINE Vec exp2_integral(Vec n) {
+  // The magic number's low bits now hold n: no conversion, which a NaN would make undefined.
+  const Vec shifted = n + set1(12582912.0f + 127.0f);
+  Int4 bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits & 0xff) << 23;
+  Vec power;
+  std::memcpy(&power, &bits, sizeof power);
+  return power;
+}
+
+// out[i] = sum of the i-th operand's lanes.
+SUPERINFER_INLINE void reduce_add4(Vec a, Vec b, Vec c, Vec d, float* out) {
+  out[0] = reduce_add(a);
+  out[1] = reduce_add(b);
+  out[2] = reduce_add(c);
+  out[3] = reduce_add(d);
+}
+
+template <class T>
+SUPERINFER_INLINE Vec load(const T* p) {
+  return {Float4{to_float(p[0]), to_float(p[1]), to_float(p[2]), to_float(p[3])}};
+}
+template <class T>
+SUPERINFER_INLINE void store(T* p, Vec a) {
+  for (int i = 0; i < 4; ++i) p[i] = from_float<T>(a.v[i]);
+}
+
+}  // namespace superinfer::SUPERINFER_ISA

@@ -1,0 +1,27 @@
+"""Native CPU kernels: attention over SGLang's paged KV cache, and the small operations around it.
+
+They are compiled for this machine when first used and kept in the user's cache. Where that is impossible,
+:func:`available` is false, :func:`unavailable_reason` says why, and calling a kernel raises.
+"""
+
+from superinfer.kernels.attention import decode_attention, extend_attention, kv_store
+from superinfer.kernels.elements import argmax, fused_add_rms_norm, rms_norm, rope, silu_and_mul
+from superinfer.kernels.errors import KernelsUnavailable
+from superinfer.kernels.library import available, current_isa, supported_isas, unavailable_reason, use_isa
+
+__all__ = [
+    "KernelsUnavailable",
+    "argmax",
+    "available",
+    "current_isa",
+    "decode_attention",
+    "extend_attention",
+    "fused_add_rms_norm",
+    "kv_store",
+    "rms_norm",
+    "rope",
+    "silu_and_mul",
+    "supported_isas",
+    "unavailable_reason",
+    "use_isa",
+]
