@@ -32,18 +32,21 @@ def stream(job: Job, program: Program) -> State:
 
 
 def _start(job: Job, program: Program, stream: bool = False) -> State:
+    endpoint = endpoint_of(job.backend)
     executor = SLOExecutor(
         program,
         program.begin(),
         "",
-        endpoint_of(job.backend),
+        endpoint,
         job.kwargs,
         SglSamplingParams(**{name: value for name, value in job.sampling.items() if value is not None}),
         stream=stream,
         num_api_spec_tokens=job.function.num_api_spec_tokens,
         use_thread=job.use_thread,
     )
-    return State(executor)
+    state = State(executor)
+    endpoint.begin_program(executor)
+    return state
 
 
 def _execute(job: Job, state: State) -> None:

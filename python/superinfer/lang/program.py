@@ -107,6 +107,8 @@ class Program:
         except CancelledError:
             raise ProgramCancelled("the program was cancelled while it waited for an answer") from None
         finally:
+            # Without effect on one that is done; Ctrl-C ends the wait before that.
+            answer.cancel()
             with self._lock:
                 self._waiting.discard(answer)
 

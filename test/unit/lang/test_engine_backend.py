@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -98,15 +99,18 @@ def test_cancelling_aborts_the_request(engine, backend, stream):
     task = None
     if not stream:
         runner, task = start_in_thread(ping.arun(backend=backend))
-    while not manager.requests:
-        pass
+    wait_for(lambda: manager.requests)
     if stream:
         begun.cancel()
     else:
         runner.call_soon_threadsafe(task.cancel)
-    while not manager.aborted:
-        pass
+    wait_for(lambda: manager.aborted)
     assert manager.aborted == [manager.requests[0].rid]
+
+
+def wait_for(condition):
+    while not condition():
+        time.sleep(0.001)
 
 
 def start_in_thread(coroutine):
@@ -130,6 +134,17 @@ def test_blocking_methods_of_the_engine_work_while_it_is_lent(engine, backend):
     backend.stop_profile()
     assert engine.profiled == ["start", "stop"]
     assert ping.run(backend=backend)["a"] == "abc"
+
+
+async def test_they_work_where_an_event_loop_runs_as_in_notebooks(backend):
+    assert backend.flush_cache() == "flushed"
+
+
+async def test_an_engine_made_in_a_running_loop_is_awaited_and_not_blocked():
+    backend = EngineBackend(SimpleNamespace(loop=asyncio.get_running_loop(), tokenizer_manager=Manager()))
+    with pytest.raises(RuntimeError, match=r"await arun\(\) instead"):
+        ping.run(backend=backend)
+    assert (await ping.arun(backend=backend))["a"] == "abc"
 
 
 def test_the_chat_template_is_chosen_by_the_engines_model(backend):

@@ -1,3 +1,6 @@
+import asyncio
+import time
+
 import pytest
 
 import superinfer
@@ -21,8 +24,6 @@ def test_branches_go_on_from_the_same_text_side_by_side(server):
 
 
 def test_branches_really_run_side_by_side(server):
-    import asyncio
-
     async def close_gate():
         server.gate = asyncio.Event()
 
@@ -31,7 +32,7 @@ def test_branches_really_run_side_by_side(server):
         forks = s.fork(5)
         forks += "x" + gen("a")
         while server.in_flight < 5:
-            pass
+            time.sleep(0.001)
         server.open_gate()
         forks.join()
 

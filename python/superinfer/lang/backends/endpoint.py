@@ -34,6 +34,15 @@ class Endpoint(RuntimeEndpoint):
         self._backend = backend
         self.chat_template = _chat_template(backend)
 
+    def begin_program(self, s: StreamExecutor) -> None:
+        """Refuse a run that would wait for ever.
+
+        Raises:
+            RuntimeError: It would block the event loop that has to answer it.
+        """
+        if not s.stream and self._backend.loop.runs_here():
+            raise RuntimeError("run() would block the event loop in which the engine works: await arun() instead")
+
     def generate(self, s: StreamExecutor, sampling_params: SglSamplingParams) -> tuple[str | list[str], Any]:
         """The text and its ``meta_info``; lists of both for ``n`` > 1."""
         answer = self._send(s, self._payload(s, sampling_params))

@@ -2,6 +2,7 @@
 
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -53,34 +54,41 @@ class EngineBackend(ServerBackend):
 
     def flush_cache(self) -> Any:
         """Empty the prefix cache; the engine does it only while it is idle."""
-        with self.lent() as engine:
-            return engine.flush_cache()
+        return self._call("flush_cache")
 
     def get_server_info(self) -> dict[str, Any]:
         """The engine's settings and state."""
-        with self.lent() as engine:
-            info: dict[str, Any] = engine.get_server_info()
-            return info
+        info: dict[str, Any] = self._call("get_server_info")
+        return info
 
     def start_profile(self) -> None:
         """Start the engine's profiler."""
-        with self.lent() as engine:
-            engine.start_profile()
+        self._call("start_profile")
 
     def stop_profile(self) -> None:
         """Stop the engine's profiler, which then writes its traces."""
-        with self.lent() as engine:
-            engine.stop_profile()
+        self._call("stop_profile")
 
     @contextmanager
     def lent(self) -> Iterator[Any]:
-        """The engine, for blocking calls such as ``engine.generate``. Programs wait meanwhile.
+        """The engine, for blocking calls such as ``engine.generate`` in a thread that runs no event loop.
+
+        What programs have under way goes on, and new calls wait.
 
         Raises:
             RuntimeError: The engine was made in a running event loop; await its methods there.
         """
         with self.loop.lent():
             yield self._engine
+
+    def _call(self, method: str) -> Any:
+        def call() -> Any:
+            with self.lent() as engine:
+                return getattr(engine, method)()
+
+        # Not in this thread: in a notebook it runs an event loop, and can then run no other.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(call).result()
 
     @property
     def _manager(self) -> Any:

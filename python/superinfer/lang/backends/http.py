@@ -1,19 +1,21 @@
 """A server reached over HTTP."""
 
+import json
 import ssl
 from collections.abc import AsyncIterator
-from typing import Any, Self
-
-import httpx
-import msgspec
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from superinfer.lang.backends.base import Payload, ServerBackend
 from superinfer.lang.backends.loop import LoopThread
 from superinfer.lang.errors import BackendError
 
-# An idle connection is given up before the server does it (uvicorn: 5 s): no request meets a closing one.
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=2.0)
-DONE = "[DONE]"
+if TYPE_CHECKING:
+    import httpx
+
+KEEPALIVE_S: Final = 2.0
+"""An idle connection is given up before the server does it (uvicorn: after 5 s): no request meets a closing one."""
+
+DONE: Final = "[DONE]"
 
 
 class HTTPBackend(ServerBackend):
@@ -42,13 +44,7 @@ class HTTPBackend(ServerBackend):
     ) -> None:
         super().__init__(LoopThread(), chat_template)
         self.base_url = base_url.rstrip("/")
-        self._client = httpx.AsyncClient(
-            base_url=self.base_url,
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            verify=ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify,
-            timeout=httpx.Timeout(timeout_s, connect=10.0),
-            limits=LIMITS,
-        )
+        self._client = _client(self.base_url, api_key, verify, timeout_s)
         try:
             self.model_info: dict[str, Any] = self.loop.run(self._json("GET", "/model_info"))
         except BaseException:
@@ -100,9 +96,10 @@ class HTTPBackend(ServerBackend):
         self.loop.run(self._send("POST", "/stop_profile"))
 
     def close(self) -> None:
-        """Close the connections."""
-        self.loop.run(self._client.aclose())
-        super().close()
+        """Close the connections. May be called again."""
+        if not self._client.is_closed:
+            self.loop.run(self._client.aclose())
+            super().close()
 
     def __enter__(self) -> Self:
         return self
@@ -110,7 +107,7 @@ class HTTPBackend(ServerBackend):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    async def _send(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+    async def _send(self, method: str, path: str, **kwargs: Any) -> "httpx.Response":
         response = await self._client.request(method, path, **kwargs)
         if response.is_error:
             raise _error(response)
@@ -120,14 +117,27 @@ class HTTPBackend(ServerBackend):
         return (await self._send(method, path, **kwargs)).json()
 
 
+def _client(base_url: str, api_key: str | None, verify: bool | str, timeout_s: float | None) -> "httpx.AsyncClient":
+    # Not needed to define a program, and not light: it brings a command line of its own.
+    import httpx
+
+    return httpx.AsyncClient(
+        base_url=base_url,
+        headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+        verify=ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify,
+        timeout=httpx.Timeout(timeout_s, connect=10.0),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=KEEPALIVE_S),
+    )
+
+
 def _chunk(data: str) -> dict[str, Any]:
-    chunk: dict[str, Any] = msgspec.json.decode(data)
+    chunk: dict[str, Any] = json.loads(data)
     if error := chunk.get("error"):
         raise BackendError(str(error.get("message", error) if isinstance(error, dict) else error))
     return chunk
 
 
-def _error(response: httpx.Response) -> BackendError:
+def _error(response: "httpx.Response") -> BackendError:
     """What the server says is wrong, without the envelope that it says it in."""
     reason: Any = response.text
     try:

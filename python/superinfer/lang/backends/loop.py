@@ -41,6 +41,10 @@ class LoopThread:
         """Wait for the result of ``work``."""
         return self.submit(work).result()
 
+    def runs_here(self) -> bool:
+        """Whether the current thread is the one that runs the loop."""
+        return asyncio._get_running_loop() is self.loop
+
     @contextmanager
     def lent(self) -> Iterator[asyncio.AbstractEventLoop]:
         """The loop at rest, for code that runs it itself. What is under way goes on there, and afterwards here.
