@@ -67,6 +67,8 @@ def test_every_import_is_listed(path):
 
 
 SUBCLASSES = [
+    "superinfer.srt.attention.CpuAttentionBackend",
+    "superinfer.srt.linear.PackedLinearMethod",
     *(hook.replacement for hook in HOOKS),
     "superinfer.srt.adder.SkipAheadAdder",
     "superinfer.srt.cpu.PortableCpuPlatform",

@@ -6,3 +6,6 @@ those of a plain SGLang. Both do nothing unless SuperInfer was switched on (``su
 
 SGLANG_VERSION = "0.5.23"
 """The SGLang version that everything in here was written and tested against."""
+
+ATTENTION_BACKEND = "superinfer"
+"""Name of our attention backend among SGLang's."""

@@ -39,6 +39,10 @@ class TickClock:
         self.now_us = read_us()
         return []
 
+    def stamp_us(self) -> int:
+        """When something just happened; with several ranks, the tick, since later decisions depend on it."""
+        return self.now_us if self.shared else read_us()
+
     def advance(self, tick: Tick) -> None:
         """A tick arrived with the input."""
         self.now_us = tick.now_us

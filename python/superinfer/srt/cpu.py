@@ -1,8 +1,10 @@
 """A portable CPU platform: any x86-64 or Arm CPU, PyTorch only.
 
-SGLang's own CPU route needs an AVX-512 build of its kernel package. This one uses torch operators throughout.
+SGLang's own CPU route needs an AVX-512 build of its kernel package. This one runs on SuperInfer's kernels, compiled on
+the spot, and on torch operators where there is no compiler.
 """
 
+import logging
 import platform
 from typing import Any
 
@@ -10,6 +12,13 @@ import psutil
 import torch
 from sglang.srt.platforms.device_mixin import PlatformEnum
 from sglang.srt.platforms.interface import SRTPlatform
+
+from superinfer import kernels
+from superinfer.srt import ATTENTION_BACKEND
+
+logger = logging.getLogger(__name__)
+
+DISPATCH_KEY = "superinfer"
 
 
 class PortableCpuPlatform(SRTPlatform):
@@ -40,8 +49,28 @@ class PortableCpuPlatform(SRTPlatform):
             server_args.sampling_backend = "pytorch"
 
     def get_default_attention_backend(self) -> str:
-        """SGLang's backend on torch operators."""
-        return "torch_native"
+        """SuperInfer's kernels, or SGLang's backend on torch operators where they cannot be built."""
+        return ATTENTION_BACKEND if kernels.available() else "torch_native"
+
+    def get_dispatch_key_name(self) -> str:
+        """Which forwards SGLang's operators use."""
+        return DISPATCH_KEY if kernels.available() else "native"
+
+    def init_backend(self) -> None:
+        """In each worker, before the model is built."""
+        if not kernels.available():
+            logger.warning("Serving on torch operators: %s", kernels.unavailable_reason())
+            return
+        from superinfer.srt import attention, fused_ops
+
+        attention.register()
+        fused_ops.register(DISPATCH_KEY)
+
+    def post_load_model(self, model: torch.nn.Module) -> None:
+        """Pack the weights of linear layers."""
+        from superinfer.srt.linear import pack_linears
+
+        logger.info("Packed %d linear layers.", pack_linears(model))
 
     def get_device_total_memory(self, device_id: int = 0) -> int:
         """Bytes of memory in this host."""

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from superinfer.sched import SLOState
 from superinfer.slo import SLOPolicy, parse_lenient
-from superinfer.srt.clock import TickClock, read_us
+from superinfer.srt.clock import TickClock
 
 ABORTED = "aborted"
 
@@ -42,7 +42,7 @@ class Ledger:
         """The tokens ``req`` has by now are on their way to the client."""
         state = self.state_of(req)
         first = state.timeline.first_us is None
-        state.timeline.record(len(req.output_ids), read_us())
+        state.timeline.record(len(req.output_ids), self._clock.stamp_us())
         if first and state.timeline.first_us is not None and self.observer:
             self.observer.first_token(state)
 
@@ -50,7 +50,7 @@ class Ledger:
         """``req`` ended. Returns the report for its client, or ``None`` if it was aborted."""
         state = self.state_of(req)
         if not aborted:
-            state.timeline.close(read_us())
+            state.timeline.close(self._clock.stamp_us())
         outcome = state.outcome()
         verdict = ABORTED if aborted else outcome.verdict
         if not is_internal(req):

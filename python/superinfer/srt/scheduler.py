@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from sglang.srt.managers.scheduler import Scheduler
-from sglang.utils import TypeBasedDispatcher
 
 from superinfer import __version__, config
 from superinfer.sched import AgedLane, Candidate, QueueOrder, SkipAhead, SlackOrder, SLOState
@@ -82,11 +81,6 @@ class RotatingScheduler(Scheduler):
         stock = vars(self)["internal_state"]
         self.internal_state = SLOInternalState(self, stock.record_step_time)
 
-    def init_request_dispatcher(self) -> None:
-        """Ticks arrive with the requests."""
-        super().init_request_dispatcher()
-        self._request_dispatcher += TypeBasedDispatcher([(Tick, self.clock.advance)])
-
     def get_output_streamer_class(self) -> Callable[..., SLOOutputStreamer]:
         """Outputs pass the ledger."""
         return partial(SLOOutputStreamer, ledger=self.ledger)
@@ -109,6 +103,16 @@ class RotatingScheduler(Scheduler):
     def _poll_timeout_aborts(self) -> list[Any]:
         """Rank 0's own input to a pass: SGLang's timeouts and our tick."""
         return [*super()._poll_timeout_aborts(), *self.clock.poll()]
+
+    def process_input_requests(self, recv_reqs: list[Any]) -> None:
+        """Take in what arrived; the tick first, although it comes last, so that arrivals are stamped with it."""
+        requests = []
+        for item in recv_reqs:
+            if isinstance(item, Tick):
+                self.clock.advance(item)
+            else:
+                requests.append(item)
+        super().process_input_requests(requests)
 
     def _create_generation_req(self, recv_req: Any, *args: Any, **kwargs: Any) -> Any:
         """A request arrives: open its account."""

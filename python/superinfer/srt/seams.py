@@ -58,12 +58,45 @@ SEAMS: tuple[Seam, ...] = (
             "get_device_capability": "self device_id",
             "get_device_name": "self device_id",
             "get_device_total_memory": "self device_id",
+            "get_dispatch_key_name": "self",
+            "init_backend": "self",
+            "post_load_model": "self model",
             "get_device_uuid": "self device_id",
             "get_torch_profiler_activity": "self",
             "get_torch_profiler_activity_str": "self",
             "set_device": "self device",
         },
     ),
+    # CPU engine
+    Seam("sglang.kernels.fused_op.BaseFusedOp.register_oot_forward", "op_cls fn platform_key"),
+    Seam("sglang.srt.arg_groups.choices.ATTENTION_BACKEND_CHOICES"),
+    Seam("sglang.srt.arg_groups.choices.add_attention_backend_choices"),
+    Seam("sglang.srt.layers.activation.SiluAndMul.forward_native", "self x"),
+    Seam(
+        "sglang.srt.layers.layernorm.RMSNorm.forward_native",
+        "self x residual post_residual_addition quant_linear",
+    ),
+    Seam(
+        "sglang.srt.layers.rotary_embedding.base.RotaryEmbedding.forward_native",
+        "self positions query key offsets fused_set_kv_buffer_arg",
+    ),
+    Seam("sglang.srt.layers.rotary_embedding.base.RotaryEmbedding.cos_sin_cache_as", "self dtype"),
+    Seam("sglang.srt.layers.attention.attention_registry.register_attention_backend", "name"),
+    *_members(
+        "sglang.srt.layers.attention.torch_native_backend.TorchNativeAttnBackend",
+        {
+            "__init__": "self model_runner",
+            "forward_decode": "self q k v layer forward_batch save_kv_cache",
+            "forward_extend": "self q k v layer forward_batch save_kv_cache",
+            "init_forward_metadata": "self forward_batch",
+        },
+    ),
+    Seam("sglang.srt.layers.radix_attention.AttentionType.DECODER"),
+    Seam("sglang.srt.layers.radix_attention.AttentionType.DECODER_BIDIRECTIONAL"),
+    Seam("sglang.srt.layers.linear.LinearBase"),
+    Seam("sglang.srt.layers.quantization.unquant.UnquantizedLinearMethod.apply", "self layer x bias"),
+    Seam("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool.get_key_buffer", "self layer_id"),
+    Seam("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool.get_value_buffer", "self layer_id"),
     # Scheduler process
     Seam(f"{_MANAGERS}.scheduler.run_scheduler_process", f"{_PROCESS} display_moe_ep_rank"),
     *_members(
@@ -79,8 +112,8 @@ SEAMS: tuple[Seam, ...] = (
             "get_prefill_adder_class": "self",
             "init_internal_state": "self",
             "init_metrics_reporter": "self",
-            "init_request_dispatcher": "self",
             "init_schedule_policy": "self",
+            "process_input_requests": "self recv_reqs",
             "run_batch": "self batch pp_proxy_tensors",
             "send_abort_output": "self abort_req req",
         },
@@ -119,7 +152,6 @@ SEAMS: tuple[Seam, ...] = (
         f"{_COMPONENTS}.internal_state.SchedulerInternalStateController",
         {"__init__": "self scheduler record_step_time", "get_internal_state": "self recv_req"},
     ),
-    Seam("sglang.utils.TypeBasedDispatcher.__iadd__", "self other"),
     # Detokenizer process
     Seam(f"{_MANAGERS}.detokenizer_manager.run_detokenizer_process", "server_args port_args detokenizer_manager_class"),
     # Server process
@@ -159,7 +191,7 @@ SEAMS: tuple[Seam, ...] = (
 READS: tuple[Reads, ...] = (
     Reads(
         f"{_MANAGERS}.scheduler.Scheduler",
-        "_request_dispatcher _sched_idled enable_hierarchical_cache enable_priority_scheduling internal_state"
+        "_sched_idled enable_hierarchical_cache enable_priority_scheduling internal_state"
         " metrics_collector metrics_reporter policy running_batch schedule_low_priority_values_first schedule_policy"
         " tree_cache waiting_queue",
     ),
@@ -172,6 +204,24 @@ READS: tuple[Reads, ...] = (
         f"{_MANAGERS}.schedule_batch.ScheduleBatch", "batch_is_full decoding_reqs extend_num_tokens forward_mode reqs"
     ),
     Reads(f"{_MANAGERS}.schedule_policy.PrefillAdder", "can_run_list"),
+    Reads(
+        "sglang.srt.layers.radix_attention.RadixAttention",
+        "attn_type is_cross_attention layer_id logit_cap qk_head_dim scaling sliding_window_size tp_k_head_num"
+        " tp_q_head_num tp_v_head_num v_head_dim",
+    ),
+    Reads(
+        "sglang.srt.model_executor.forward_batch_info.ForwardBatch",
+        "extend_prefix_lens extend_seq_lens out_cache_loc req_pool_indices seq_lens",
+    ),
+    Reads(
+        "sglang.srt.layers.attention.torch_native_backend.TorchNativeAttnBackend", "req_to_token_pool token_to_kv_pool"
+    ),
+    Reads(
+        "sglang.srt.layers.layernorm.RMSNorm",
+        "has_weight override_orig_dtype variance_epsilon variance_size_override weight",
+    ),
+    Reads("sglang.srt.layers.rotary_embedding.base.RotaryEmbedding", "head_size is_neox_style"),
+    Reads("sglang.srt.layers.linear.LinearBase", "quant_method"),
     Reads(f"{_COMPONENTS}.internal_state.SchedulerInternalStateController", "record_step_time scheduler"),
     Reads(f"{_COMPONENTS}.metrics_reporter.SchedulerMetricsReporter", "current_scheduler_metrics_enabled"),
     Reads("sglang.srt.observability.metrics_collector.SchedulerMetricsCollector", "labels"),

@@ -15,7 +15,7 @@ DEEP = 100_000
 
 
 def carried(body):
-    return BodySLO(body, SLO()).carried
+    return BodySLO(body, SLO(), native=True).carried
 
 
 def encode(**fields):
@@ -23,13 +23,13 @@ def encode(**fields):
 
 
 def test_reads_the_slo_the_tier_and_the_header():
-    parts = BodySLO(encode(slo={"ttft_ms": 5}, service_tier="flex"), SLO(tpot_ms=7))
+    parts = BodySLO(encode(slo={"ttft_ms": 5}, service_tier="flex"), SLO(tpot_ms=7), native=False)
     assert parts.carried == Carried(header=SLO(tpot_ms=7), body=SLO(ttft_ms=5), tier=SLO(cls="batch"))
 
 
 @pytest.mark.parametrize("fields", [{}, {"slo": None, "service_tier": None, "sampling_params": None}])
 def test_a_body_without_slo(fields):
-    parts = BodySLO(encode(**fields), SLO())
+    parts = BodySLO(encode(**fields), SLO(), native=True)
     assert parts.carried == Carried()
     assert parts.custom_params == []
 
@@ -37,16 +37,16 @@ def test_a_body_without_slo(fields):
 @pytest.mark.parametrize(
     ("fields", "custom_params"),
     [
-        ({"custom_params": {"slo": "batch"}}, [{"slo": "batch"}]),
+        ({"custom_params": {"slo": "batch"}}, []),
         ({"sampling_params": {"custom_params": {"slo": "batch"}}}, [{"slo": "batch"}]),
-        ({"sampling_params": [{"custom_params": 1}, {}, {"custom_params": {"a": 2}}]}, [1, {"a": 2}]),
+        ({"sampling_params": [{"custom_params": 1}, {}, {"custom_params": {"a": 2}}]}, [1, None, {"a": 2}]),
         ({"sampling_params": [1, None, "x"]}, []),
         ({"sampling_params": "nonsense"}, []),
-        ({"custom_params": None}, [None]),
+        ({"sampling_params": {}}, [None]),
     ],
 )
-def test_collects_custom_params_wherever_they_stand(fields, custom_params):
-    assert BodySLO(encode(**fields), SLO()).custom_params == custom_params
+def test_collects_the_custom_params_of_native_bodies(fields, custom_params):
+    assert BodySLO(encode(**fields), SLO(), native=True).custom_params == custom_params
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_number_no_reader_takes_elsewhere_in_the_body_does_not_hide_the_slo():
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"slo": }', b"\xff", b'{"slo": "\xff"}', b"slo=batch"])
 def test_what_is_no_json_is_left_to_sglang(body):
-    parts = BodySLO(body, SLO())
+    parts = BodySLO(body, SLO(), native=True)
     assert (parts.carried, parts.custom_params) == (Carried(), [])
 
 

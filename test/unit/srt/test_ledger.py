@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from superinfer.slo import SLO, SLOClasses, SLOPolicy
-from superinfer.srt import ledger as ledger_module
+from superinfer.srt import clock as clock_module
 from superinfer.srt.clock import TickClock
 from superinfer.srt.ledger import Ledger, is_internal
 
@@ -24,7 +24,7 @@ class Observer:
 @pytest.fixture
 def time_us(monkeypatch):
     now = [1_000_000]
-    monkeypatch.setattr(ledger_module, "read_us", lambda: now[0])
+    monkeypatch.setattr(clock_module, "read_us", lambda: now[0])
     return now
 
 

@@ -33,7 +33,7 @@ class BodySLO:
         SLOError: A part is malformed.
     """
 
-    def __init__(self, body: bytes, header: SLO) -> None:
+    def __init__(self, body: bytes, header: SLO, *, native: bool) -> None:
         fields = _read(body)
         slo, tier = fields.get("slo"), fields.get("service_tier")
         self.carried = Carried(
@@ -41,7 +41,7 @@ class BodySLO:
             body=SLO() if slo is None else parse_slo(slo),
             tier=read_service_tier(tier),
         )
-        self.custom_params = _custom_params(fields)
+        self.custom_params = _native_params(fields) if native else [fields.get("custom_params")]
 
 
 def _read(body: bytes) -> dict[str, Any]:
@@ -70,7 +70,11 @@ def _read_leniently(body: bytes) -> dict[str, Any]:
     return data
 
 
-def _custom_params(fields: dict[str, Any]) -> list[Any]:
+def _native_params(fields: dict[str, Any]) -> list[Any]:
+    """``custom_params`` of each set of sampling parameters; what is none is left for SGLang to refuse."""
     params = fields.get("sampling_params")
-    holders = [fields, *(params if isinstance(params, list) else [params])]
-    return [holder["custom_params"] for holder in holders if isinstance(holder, dict) and "custom_params" in holder]
+    return [
+        item.get("custom_params")
+        for item in (params if isinstance(params, list) else [params])
+        if isinstance(item, dict)
+    ]

@@ -52,10 +52,10 @@ class SLOMiddleware:
 
     def _open(self, scope: Scope, body: bytes | None) -> Exchange:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        parts = BodySLO(body or b"", read_headers(headers))
+        parts = BodySLO(body or b"", read_headers(headers), native=scope["path"] == "/generate")
         exchange = Exchange(parts.carried, Principal.from_authorization(headers.get("authorization")))
         promised = [settle(params, self.policy, exchange) for params in parts.custom_params or [None]]
-        exchange.promised = promised[0]
+        exchange.promised = promised[0] if len(promised) == 1 else None
         return exchange
 
 

@@ -1,0 +1,115 @@
+"""Attention backend ``superinfer``: SuperInfer's CPU kernels on SGLang's KV pool.
+
+Unlike SGLang's ``torch_native`` it never copies or recomputes a cached prefix, and it works on whole batches.
+"""
+
+from typing import Any
+
+import torch
+from sglang.srt.layers.attention.torch_native_backend import TorchNativeAttnBackend
+from sglang.srt.layers.radix_attention import AttentionType
+from sglang.srt.mem_cache.memory_pool import MHATokenToKVPool
+
+from superinfer import kernels
+from superinfer.srt import ATTENTION_BACKEND
+
+KV_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+class CpuAttentionBackend(TorchNativeAttnBackend):
+    """Decode and extend over slot tables.
+
+    What the kernels do not cover (cross attention, encoder-only layers, sliding-window and quantised pools) is left to
+    the backend this one is derived from: slower, and right.
+    """
+
+    def __init__(self, model_runner: Any) -> None:
+        super().__init__(model_runner)
+        pool = self.token_to_kv_pool
+        self._plain_pool = type(pool) is MHATokenToKVPool and pool.dtype in KV_DTYPES
+        self._qo_indptr: torch.Tensor | None = None
+
+    def init_forward_metadata(self, forward_batch: Any) -> None:
+        """Once per forward pass, for all layers: where each request's queries begin."""
+        super().init_forward_metadata(forward_batch)
+        self._qo_indptr = None
+        if forward_batch.extend_seq_lens is not None:
+            lens = forward_batch.extend_seq_lens.to(torch.int64)
+            self._qo_indptr = torch.nn.functional.pad(lens.cumsum(0), (1, 0))
+
+    def forward_extend(
+        self, q: Any, k: Any, v: Any, layer: Any, forward_batch: Any, save_kv_cache: bool = True
+    ) -> torch.Tensor:
+        """Attention of new tokens; ``q`` is ``[tokens, q_heads * head_dim]``, and so is the result."""
+        if not self._covers(layer):
+            return super().forward_extend(q, k, v, layer, forward_batch, save_kv_cache)
+        keys, values = self._store(k, v, layer, forward_batch, save_kv_cache)
+        out = q.new_empty((q.shape[0], layer.tp_q_head_num, layer.v_head_dim))
+        kernels.extend_attention(
+            q.view(-1, layer.tp_q_head_num, layer.qk_head_dim),
+            keys,
+            values,
+            self.req_to_token_pool.req_to_token,
+            forward_batch.req_pool_indices,
+            forward_batch.seq_lens,
+            forward_batch.extend_prefix_lens.to(torch.int64),
+            self._qo_indptr,
+            out,
+            scale=layer.scaling,
+            logit_cap=layer.logit_cap or 0.0,
+            window=_window(layer),
+        )
+        return out.view(q.shape[0], -1)
+
+    def forward_decode(
+        self, q: Any, k: Any, v: Any, layer: Any, forward_batch: Any, save_kv_cache: bool = True
+    ) -> torch.Tensor:
+        """Attention of one new token per request; shapes as in ``forward_extend``."""
+        if not self._covers(layer):
+            return super().forward_decode(q, k, v, layer, forward_batch, save_kv_cache)
+        keys, values = self._store(k, v, layer, forward_batch, save_kv_cache)
+        out = q.new_empty((q.shape[0], layer.tp_q_head_num, layer.v_head_dim))
+        kernels.decode_attention(
+            q.view(-1, layer.tp_q_head_num, layer.qk_head_dim),
+            keys,
+            values,
+            self.req_to_token_pool.req_to_token,
+            forward_batch.req_pool_indices,
+            forward_batch.seq_lens,
+            out,
+            scale=layer.scaling,
+            logit_cap=layer.logit_cap or 0.0,
+            window=_window(layer),
+        )
+        return out.view(q.shape[0], -1)
+
+    def _covers(self, layer: Any) -> bool:
+        decoder_only = layer.attn_type in (AttentionType.DECODER, AttentionType.DECODER_BIDIRECTIONAL)
+        return self._plain_pool and decoder_only and not layer.is_cross_attention
+
+    def _store(self, k: Any, v: Any, layer: Any, forward_batch: Any, save: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write the new keys and values; returns the layer's caches."""
+        pool = self.token_to_kv_pool
+        keys, values = pool.get_key_buffer(layer.layer_id), pool.get_value_buffer(layer.layer_id)
+        if save and k is not None and v is not None:
+            kernels.kv_store(
+                k.view(-1, layer.tp_k_head_num, layer.qk_head_dim),
+                v.view(-1, layer.tp_v_head_num, layer.v_head_dim),
+                keys,
+                values,
+                forward_batch.out_cache_loc,
+            )
+        return keys, values
+
+
+def _window(layer: Any) -> int:
+    """SGLang counts the keys before a query; the kernels count its own, too."""
+    size = layer.sliding_window_size
+    return size + 1 if size is not None and size > -1 else -1
+
+
+def register() -> None:
+    """Make the backend known to SGLang."""
+    from sglang.srt.layers.attention.attention_registry import register_attention_backend
+
+    register_attention_backend(ATTENTION_BACKEND)(CpuAttentionBackend)
