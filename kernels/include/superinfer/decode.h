@@ -77,6 +77,7 @@ Status decode_chunk(const DecodeParams& params, const DecodePlan& plan, int64_t 
   for (int64_t position = begin; position < end; position += kBlock) {
     const int count = int(smaller<int64_t>(kBlock, end - position));
     if (!find_keys(pool, slots, position, count, block)) return Status::kBadSlot;
+    prefetch_keys<T>(pool, slots, position + kBlock, end, first_head, heads);
     for (int h = 0; h < heads; ++h) {
       decode_block(params, plan, block, chunk, first_head + h, q + int64_t(h) * group * q_stride, q_stride);
     }
