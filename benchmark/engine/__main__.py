@@ -1,0 +1,86 @@
+"""``python -m benchmark.engine``: SuperInfer, stock SGLang and vLLM under the same load on this machine."""
+
+import argparse
+import asyncio
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from benchmark.engine import machine, plans, report
+from benchmark.engine.client import EngineError
+from benchmark.engine.engines import ENGINES, MissingEngineError
+from benchmark.engine.limits import model_size
+from benchmark.engine.measure import measure
+from superinfer.models import ensure_default_model
+
+
+def parse_arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmark.engine", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="at most ten minutes: less of everything, vLLM eager")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write a chart (.svg)")
+    parser.add_argument(
+        "--engines",
+        type=_subset(tuple(ENGINES)),
+        default=["superinfer", "stock", "vllm"],
+        metavar="NAME,...",
+        help=f"of {', '.join(ENGINES)} (default: superinfer,stock,vllm)",
+    )
+    parser.add_argument(
+        "--only",
+        type=_subset(plans.KINDS),
+        default=list(plans.KINDS),
+        metavar="KIND,...",
+        help=f"of {', '.join(plans.KINDS)} (default: all)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="compute threads of every engine (default: all cores)",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    arguments = parse_arguments(argv)
+    plan = (plans.quick() if arguments.quick else plans.full()).only(arguments.only)
+    model = ensure_default_model()
+    found_machine = machine.describe(arguments.threads, model)
+    try:
+        measurement = asyncio.run(measure(plan, arguments.engines, model, arguments.threads))
+    except (EngineError, MissingEngineError) as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 1
+    command = shlex.join(["python", "-m", "benchmark.engine", *argv])
+    size = model_size(model)
+    result = report.document(measurement, size, found_machine, command, eager=plan.eager)
+    summary = report.summarise(measurement)
+    Console().print(report.table(summary, result["limits"]["bounds_tok_s"]))
+    if arguments.json:
+        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    if arguments.plot:
+        from benchmark.engine import plot
+
+        plot.save(summary, arguments.plot)
+    return 0
+
+
+def _subset(known: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def parse(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(known)}")
+        return names
+
+    return parse
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

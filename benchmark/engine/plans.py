@@ -1,0 +1,49 @@
+"""How much is measured: the full plan, and the one that ends in ten minutes on two cores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from benchmark.engine.workloads import Decode, Mixed, Prefill, Workload
+
+KINDS = ("decode", "prefill", "cached_prefill", "mixed")
+"""What ``--only`` selects from."""
+
+CONCURRENCIES = (1, 8, 32)
+PROMPT_TOKENS = (128, 512, 2_048)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run, how often, and how vLLM is started."""
+
+    workloads: tuple[Workload, ...]
+    repeats: int
+    eager: bool
+
+    def only(self, kinds: Sequence[str]) -> "Plan":
+        """The same plan with nothing but workloads of these kinds."""
+        return replace(self, workloads=tuple(w for w in self.workloads if _kind(w) in kinds))
+
+
+def full() -> Plan:
+    """Every workload three times; vLLM compiled."""
+    return Plan(_workloads(new_tokens=64, prompts=4, mixed=Mixed()), repeats=3, eager=False)
+
+
+def quick() -> Plan:
+    """Shorter workloads, once each after their warm-up; vLLM eager, because compiling alone takes minutes."""
+    mixed = Mixed(batch=6, chat=10)
+    return Plan(_workloads(new_tokens=24, prompts=2, mixed=mixed), repeats=1, eager=True)
+
+
+def _workloads(*, new_tokens: int, prompts: int, mixed: Mixed) -> tuple[Workload, ...]:
+    return (
+        *(Decode(concurrency, new_tokens) for concurrency in CONCURRENCIES),
+        *(Prefill(tokens, prompts) for tokens in PROMPT_TOKENS),
+        *(Prefill(tokens, prompts, cached=True) for tokens in PROMPT_TOKENS),
+        mixed,
+    )
+
+
+def _kind(workload: Workload) -> str:
+    return workload.name.rstrip("_0123456789")

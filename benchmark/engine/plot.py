@@ -1,0 +1,65 @@
+"""The summary as grouped bars with whiskers; needs the extra ``plot``."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmark.engine.report import Summary
+
+_PANELS = {
+    "decode, tokens/s by concurrency": "decode_",
+    "prefill, tokens/s by prompt length": "prefill_",
+    "prefill with cached prefix, tokens/s by prompt length": "cached_prefill_",
+    "mixed load, chat latency in ms": "mixed_chat_",
+    "mixed load, tokens/s": "mixed_tok_s",
+}
+_COLOURS = ("#0b7285", "#adb5bd", "#e8590c", "#f2c48d")
+
+
+def save(summary: Summary, file: Path) -> None:
+    """Write one panel per kind of figure: bars are medians, whiskers reach to the least and the greatest."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    # Text as text keeps the file small and lets it be searched.
+    pyplot.rcParams["svg.fonttype"] = "none"
+    panels = {title: names for title, prefix in _PANELS.items() if (names := _names(summary, prefix))}
+    figure, axes = pyplot.subplots(len(panels), 1, figsize=(8, 2.6 * len(panels)), squeeze=False, layout="constrained")
+    for axis, (title, names) in zip(axes[:, 0], panels.items(), strict=True):
+        _draw(axis, summary, names)
+        axis.set_title(title, fontsize=10, loc="left")
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0, 0].legend(frameon=False, fontsize=8)
+    # No date in the file: the same figures give the same bytes.
+    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+    pyplot.close(figure)
+
+
+def _names(summary: Summary, prefix: str) -> list[str]:
+    return list(dict.fromkeys(name for of in summary.values() for name in of if name.startswith(prefix)))
+
+
+def _draw(axis: Any, summary: Summary, names: list[str]) -> None:
+    width = 0.8 / len(summary)
+    for index, (engine, of) in enumerate(summary.items()):
+        shown = [(place, of[name]) for place, name in enumerate(names) if name in of]
+        axis.bar(
+            [place + index * width for place, _ in shown],
+            [spread.median for _, spread in shown],
+            width,
+            yerr=[
+                [spread.median - spread.min for _, spread in shown],
+                [spread.max - spread.median for _, spread in shown],
+            ],
+            label=engine,
+            color=_COLOURS[index % len(_COLOURS)],
+            capsize=2,
+            error_kw={"linewidth": 0.8},
+        )
+    axis.set_xticks([place + 0.4 - width / 2 for place in range(len(names))], [_label(name) for name in names])
+    axis.tick_params(labelsize=8)
+
+
+def _label(name: str) -> str:
+    return name.removeprefix("mixed_chat_").removesuffix("_tok_s").removesuffix("_ms").rpartition("prefill_")[2]

@@ -1,0 +1,138 @@
+"""What is asked of the engines. The same seed makes the same requests, on every machine."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+# Ids that every vocabulary of interest has, clear of the special tokens at its start.
+_FIRST_TOKEN, _LAST_TOKEN = 1_000, 30_000
+_TAIL_TOKENS = 16
+
+
+class Urgency(Enum):
+    """How an engine is told what a request is worth."""
+
+    PLAIN = "plain"
+    CHAT = "chat"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion of exactly ``max_tokens`` tokens, sent ``at_s`` seconds after the workload starts."""
+
+    prompt: Sequence[int]
+    max_tokens: int
+    at_s: float = 0.0
+    urgency: Urgency = Urgency.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """Requests with short prompts, all at once.
+
+    Attributes:
+        concurrency: How many.
+        new_tokens: Tokens that each of them generates.
+    """
+
+    concurrency: int
+    new_tokens: int = 64
+    sequential = False
+
+    @property
+    def name(self) -> str:
+        """Key of this workload in reports."""
+        return f"decode_{self.concurrency}"
+
+    def prepare(self, seed: str) -> list[Request]:
+        """Nothing has to be in the cache."""
+        return []
+
+    def requests(self, seed: str) -> list[Request]:
+        """Distinct prompts of 16 tokens."""
+        draw = _Tokens(f"{self.name}/{seed}")
+        return [Request(draw(16), self.new_tokens) for _ in range(self.concurrency)]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """Prompts one after the other, with one token generated each.
+
+    Attributes:
+        prompt_tokens: Length of each prompt.
+        count: How many prompts.
+        cached: All but the last 16 tokens of each prompt are in the engine's prefix cache.
+    """
+
+    prompt_tokens: int
+    count: int = 4
+    cached: bool = False
+    sequential = True
+
+    @property
+    def name(self) -> str:
+        """Key of this workload in reports."""
+        return f"{'cached_' if self.cached else ''}prefill_{self.prompt_tokens}"
+
+    def prepare(self, seed: str) -> list[Request]:
+        """Twice the prefix with other tails, so that its end is a node of a radix tree: it was shared before."""
+        return self._sharing_prefix(seed, "prepare", 2) if self.cached else []
+
+    def requests(self, seed: str) -> list[Request]:
+        """Distinct prompts, or distinct tails of one prefix."""
+        if self.cached:
+            return self._sharing_prefix(seed, "measure", self.count)
+        draw = _Tokens(f"{self.name}/{seed}")
+        return [Request(draw(self.prompt_tokens), max_tokens=1) for _ in range(self.count)]
+
+    def _sharing_prefix(self, seed: str, phase: str, count: int) -> list[Request]:
+        prefix = _Tokens(f"{self.name}/{seed}")(self.prompt_tokens - _TAIL_TOKENS)
+        tail = _Tokens(f"{self.name}/{seed}/{phase}")
+        return [Request(prefix + tail(_TAIL_TOKENS), max_tokens=1) for _ in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Chat arriving at random beside a batch job that is sent at once.
+
+    Attributes:
+        batch: Requests of 310 prompt tokens and 64 new ones.
+        chat: Requests of 40 prompt tokens and 32 new ones.
+        chat_per_s: Mean rate of the chat's Poisson arrivals.
+    """
+
+    batch: int = 12
+    chat: int = 20
+    chat_per_s: float = 0.7
+    name = "mixed"
+    sequential = False
+
+    def prepare(self, seed: str) -> list[Request]:
+        """Nothing has to be in the cache."""
+        return []
+
+    def requests(self, seed: str) -> list[Request]:
+        """The batch first, then the chat in order of arrival."""
+        draw = _Tokens(f"{self.name}/{seed}")
+        requests = [Request(draw(310), 64, urgency=Urgency.BATCH) for _ in range(self.batch)]
+        gaps = random.Random(f"{self.name}/{seed}/arrivals")
+        now_s = 0.0
+        for _ in range(self.chat):
+            now_s += gaps.expovariate(self.chat_per_s)
+            requests.append(Request(draw(40), 32, at_s=now_s, urgency=Urgency.CHAT))
+        return requests
+
+
+Workload = Decode | Prefill | Mixed
+
+
+class _Tokens:
+    """A source of random token ids."""
+
+    def __init__(self, seed: str) -> None:
+        self._random = random.Random(seed)
+
+    def __call__(self, count: int) -> list[int]:
+        return [self._random.randint(_FIRST_TOKEN, _LAST_TOKEN) for _ in range(count)]
