@@ -1,5 +1,7 @@
 """Decode attention against its float64 reference."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -77,12 +79,20 @@ def test_a_nan_among_the_keys_reaches_the_output(position: int):
     assert out[0, 3:].isfinite().all()
 
 
-def test_the_same_batch_gives_the_same_bits():
+def test_a_request_gets_the_same_bits_alone_in_a_batch_and_on_any_number_of_threads():
     heads = inputs.Heads()
-    case = Case(inputs.paged_batch([700, 3, 90], heads), heads, 0.125, 0)
-    q = inputs.normal(3, heads.q, heads.dim)
-    first = decode(case, q)
-    assert all(torch.equal(first, decode(case, q)) for _ in range(5))
+    batch = inputs.paged_batch([700, 3, 90, 128, 129], heads)
+    q = inputs.normal(5, heads.q, heads.dim)
+    together = decode(Case(batch, heads, 0.125, 0), q)
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            for b in range(5):
+                alone = replace(batch, rows=batch.rows[b : b + 1], seq_lens=batch.seq_lens[b : b + 1])
+                assert torch.equal(decode(Case(alone, heads, 0.125, 0), q[b : b + 1])[0], together[b])
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_large_scores_do_not_overflow():

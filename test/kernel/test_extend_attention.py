@@ -1,5 +1,7 @@
 """Extend attention against its float64 reference."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -87,6 +89,21 @@ def test_many_queries_split_over_tasks_match_one_query_at_a_time():
             scale=0.125,
         )
         assert error(out[position : position + 1], single) < 1e-5
+
+
+@pytest.mark.parametrize("window", [-1, 100])
+def test_a_prompt_gets_the_same_bits_at_once_and_in_pieces(window: int):
+    heads = inputs.Heads()
+    batch = inputs.paged_batch([500], heads, prefix_lens=[0])
+    q = queries(Case(batch, heads, 0.125, 0))
+    at_once = extend(Case(batch, heads, 0.125, 0), q, window=window)
+    first = 0
+    for last in (1, 37, 64, 300, 500):
+        lengths = {"prefix_lens": torch.tensor([first]), "seq_lens": torch.tensor([last])}
+        piece = replace(batch, qo_indptr=torch.tensor([0, last - first]), **lengths)
+        out = extend(Case(piece, heads, 0.125, 0), q[first:last], window=window)
+        assert torch.equal(out, at_once[first:last])
+        first = last
 
 
 def test_a_nan_reaches_only_the_queries_that_see_it_or_share_its_block():

@@ -1,6 +1,6 @@
 // Decode attention: one query token for each request, over the paged KV pool.
 //
-// The keys of every request are cut into chunks, so that a single long request still occupies all cores. A
+// The keys of every request are cut into chunks of one size, so that a single long request still occupies all cores. A
 // chunk leaves partial results (running maximum, sum, weighted values) for each head; these are then merged.
 #pragma once
 
@@ -71,8 +71,8 @@ Status decode_chunk(const DecodeParams& params, const DecodePlan& plan, int64_t 
     for (int d = 0; d < pool.v_dim; d += kWidth) store(state.values + d, set1(0.0f));
   }
   const int32_t* slots = batch.slot_table + batch.rows[request] * batch.table_stride;
-  const int64_t begin = plan.begin(request) + (chunk - plan.first_chunk(request)) * plan.chunk();
-  const int64_t end = smaller(begin + plan.chunk(), plan.end(request));
+  const int64_t begin = plan.begin(request) + (chunk - plan.first_chunk(request)) * kChunk;
+  const int64_t end = smaller(begin + kChunk, plan.end(request));
   KeyBlock<T> block;
   for (int64_t position = begin; position < end; position += kBlock) {
     const int count = int(smaller<int64_t>(kBlock, end - position));
@@ -112,7 +112,7 @@ Status decode_attention_in(const DecodeParams& params) {
   const int64_t tasks = plan.first_chunk(params.batch.requests) * groups;
   const int64_t outputs = params.batch.requests * params.q_heads;
   std::atomic<Status> status{Status::kOk};
-#pragma omp parallel
+#pragma omp parallel if (plan.parallel())
   {
 #pragma omp for schedule(dynamic)
     for (int64_t task = 0; task < tasks; ++task) {

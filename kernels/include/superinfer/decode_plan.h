@@ -1,10 +1,14 @@
 // How decode attention cuts the keys of all requests into chunks, and where a chunk leaves its results.
 #pragma once
 
+#include "superinfer/elements.h"
 #include "superinfer/scratch.h"
 #include "superinfer/softmax.h"
 
 namespace superinfer::SUPERINFER_ISA {
+
+// Keys of a chunk. Fixed, so that a request's result does not depend on what else is in the batch.
+constexpr int64_t kChunk = 2 * kBlock;
 
 // What one chunk leaves behind for one query head.
 struct Partial {
@@ -18,16 +22,17 @@ class DecodePlan {
   explicit DecodePlan(const DecodeParams& params)
       : params_(params), stride_(round_up(round_up(params.pool.v_dim, kWidth) + 2, 16)) {}
 
-  // Chooses the chunks and reserves room for what they leave. False if out of memory.
-  bool prepare(Scratch& scratch, int threads) {
+  // Counts the chunks and reserves room for what they leave. False if out of memory.
+  bool prepare(Scratch& scratch, int max_threads) {
     const int64_t requests = params_.batch.requests;
     int64_t keys = 0;
     for (int64_t b = 0; b < requests; ++b) keys += end(b) - begin(b);
-    // Four chunks a thread even out what requests of different lengths leave idle.
-    chunk_ = round_up(larger<int64_t>(div_up(keys, 4 * threads), 1), kBlock);
+    const int64_t multiplications = keys * params_.q_heads * (params_.pool.k_dim + params_.pool.v_dim);
+    parallel_ = max_threads > 1 && multiplications >= kParallelMultiplications;
     int64_t chunks = 0;
     for (int64_t b = 0; b < requests; ++b) chunks += chunks_of(b);
-    head_groups_ = chunks < 4 * threads ? params_.pool.heads : 1;
+    // Four tasks a thread even out what requests of different lengths leave idle.
+    head_groups_ = parallel_ && chunks < 4 * max_threads ? params_.pool.heads : 1;
     const int64_t index_floats = round_up(2 * (requests + 1), 16);
     float* memory = scratch.reserve(index_floats + chunks * params_.q_heads * stride_);
     if (memory == nullptr) return false;
@@ -45,7 +50,8 @@ class DecodePlan {
   }
   int64_t end(int64_t request) const { return params_.batch.seq_lens[request]; }
 
-  int64_t chunk() const { return chunk_; }
+  // Whether the work is worth waking other threads for.
+  bool parallel() const { return parallel_; }
   int head_groups() const { return head_groups_; }
   int64_t first_chunk(int64_t request) const { return first_chunk_[request]; }
 
@@ -67,13 +73,13 @@ class DecodePlan {
  private:
   // At least one: a request without keys leaves an empty partial result.
   int64_t chunks_of(int64_t request) const {
-    return larger<int64_t>(1, div_up(end(request) - begin(request), chunk_));
+    return larger<int64_t>(1, div_up(end(request) - begin(request), kChunk));
   }
 
   const DecodeParams& params_;
   int64_t stride_;
-  int64_t chunk_ = kBlock;
   int head_groups_ = 1;
+  bool parallel_ = false;
   int64_t* first_chunk_ = nullptr;
   float* partials_ = nullptr;
 };

@@ -75,7 +75,9 @@ class ExtendWorker {
     const int32_t* slots = batch.slot_table + batch.rows[task_.request] * batch.table_stride;
     const int64_t end = Visible(params_, task_.request, first_position_ + task_.queries - 1).end;
     KeyBlock<T> block;
-    for (int64_t key = Visible(params_, task_.request, first_position_).begin; key < end; key += kBlock) {
+    // Blocks begin at the same positions for every query, so that its result does not depend on the task it is in.
+    const int64_t begin = Visible(params_, task_.request, first_position_).begin / kBlock * kBlock;
+    for (int64_t key = begin; key < end; key += kBlock) {
       if (!find_keys(params_.pool, slots, key, int(smaller<int64_t>(kBlock, end - key)), block)) {
         return Status::kBadSlot;
       }
@@ -138,12 +140,22 @@ inline int queries_per_task(const ExtendParams& params, int threads) {
   return int(smaller(most, larger<int64_t>(shared, 8)));
 }
 
+// Whether the work is worth waking other threads for.
+inline bool extend_parallel(const ExtendParams& params) {
+  const int64_t dims = int64_t(params.q_heads) * (params.pool.k_dim + params.pool.v_dim);
+  int64_t pairs = 0;
+  for (int64_t b = 0; b < params.batch.requests; ++b) {
+    pairs += (params.qo_indptr[b + 1] - params.qo_indptr[b]) * params.batch.seq_lens[b];
+  }
+  return pairs * dims >= kParallelMultiplications;
+}
+
 template <class T>
 Status extend_attention_in(const ExtendParams& params) {
   static thread_local Scratch scratch;
   const int queries = queries_per_task(params, omp_get_max_threads());
   std::atomic<Status> status{Status::kOk};
-#pragma omp parallel
+#pragma omp parallel if (extend_parallel(params))
 #pragma omp single
   for (int64_t request = 0; request < params.batch.requests; ++request) {
     const int64_t tokens = params.qo_indptr[request + 1] - params.qo_indptr[request];
