@@ -5,6 +5,7 @@
 #include "superinfer/extend.h"
 #include "superinfer/kernel_table.h"
 #include "superinfer/kv_store.h"
+#include "superinfer/linear.h"
 #include "superinfer/norm.h"
 #include "superinfer/rope.h"
 
@@ -21,7 +22,8 @@ const KernelTable& kernel_table() {
                                  rms_norm,
                                  rope,
                                  silu_and_mul,
-                                 argmax};
+                                 argmax,
+                                 linear};
   return table;
 }
 

@@ -14,6 +14,7 @@ struct KernelTable {
   void (*rope)(const RopeParams&);
   void (*silu_and_mul)(const SiluMulParams&);
   void (*argmax)(const ArgmaxParams&);
+  void (*linear)(const LinearParams&);
 };
 
 namespace portable {

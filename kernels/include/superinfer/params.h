@@ -113,6 +113,18 @@ struct SiluMulParams {
   int64_t width;
 };
 
+struct LinearParams {
+  const float* x;      // [rows, inputs]
+  const void* weight;  // contiguous [outputs, inputs]
+  float* out;          // [rows, outputs]
+  DType weight_dtype;
+  int64_t x_stride;
+  int64_t out_stride;
+  int64_t rows;
+  int64_t outputs;
+  int64_t inputs;
+};
+
 struct ArgmaxParams {
   const float* x;
   int64_t x_stride;

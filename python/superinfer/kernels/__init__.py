@@ -5,7 +5,7 @@ They are compiled for this machine when first used and kept in the user's cache.
 """
 
 from superinfer.kernels.attention import decode_attention, extend_attention, kv_store
-from superinfer.kernels.elements import argmax, fused_add_rms_norm, rms_norm, rope, silu_and_mul
+from superinfer.kernels.elements import argmax, fused_add_rms_norm, linear, rms_norm, rope, silu_and_mul
 from superinfer.kernels.errors import KernelsUnavailable
 from superinfer.kernels.library import available, current_isa, supported_isas, unavailable_reason, use_isa
 
@@ -18,6 +18,7 @@ __all__ = [
     "extend_attention",
     "fused_add_rms_norm",
     "kv_store",
+    "linear",
     "rms_norm",
     "rope",
     "silu_and_mul",

@@ -69,3 +69,8 @@ def silu_and_mul(x: torch.Tensor) -> torch.Tensor:
     """Float64 ``silu(gate) * up``."""
     gate, up = x.double().chunk(2, dim=-1)
     return gate * torch.sigmoid(gate) * up
+
+
+def linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """float64 ``[rows, outputs]``."""
+    return x.double() @ weight.double().T

@@ -68,9 +68,9 @@ class PortableCpuPlatform(SRTPlatform):
 
     def post_load_model(self, model: torch.nn.Module) -> None:
         """Pack the weights of linear layers."""
-        from superinfer.srt.linear import pack_linears
+        from superinfer.srt.linear import pack_linears, speed_up_head
 
-        logger.info("Packed %d linear layers.", pack_linears(model))
+        logger.info("Packed %d linear layers; own output layer: %s.", pack_linears(model), speed_up_head(model))
 
     def get_device_total_memory(self, device_id: int = 0) -> int:
         """Bytes of memory in this host."""

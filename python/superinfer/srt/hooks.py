@@ -5,7 +5,7 @@ from enum import Enum
 from importlib import import_module
 from pkgutil import resolve_name
 
-from superinfer.srt import ATTENTION_BACKEND, SGLANG_VERSION
+from superinfer.srt import SGLANG_VERSION, defaults
 
 
 class Role(Enum):
@@ -48,11 +48,9 @@ class HookError(RuntimeError):
 
 def register(role: Role) -> None:
     """Register the replacements of ``role`` with SGLang, which applies them once all plugins have run."""
-    from sglang.srt.arg_groups import choices
     from sglang.srt.plugins.hook_registry import HookRegistry, HookType
 
-    if ATTENTION_BACKEND not in choices.ATTENTION_BACKEND_CHOICES:
-        choices.add_attention_backend_choices([ATTENTION_BACKEND])
+    defaults.register()
     for hook in HOOKS:
         if hook.role is role:
             HookRegistry.register(hook.target, _load(hook.replacement), HookType.REPLACE)

@@ -1,17 +1,19 @@
-"""Linear layers on weights that oneDNN has packed for this machine's cache and vector units.
-
-Packing replaces the weights: two copies would cost as much memory as the model. Weights that something else reads,
-such as embeddings tied to the output layer, stay as they are.
-"""
+"""Linear and output layers without SGLang's plain ``F.linear``, which is slow for the few rows of a decode step."""
 
 from typing import Any
 
 import torch
 from sglang.srt.layers.linear import LinearBase
-from sglang.srt.layers.quantization.unquant import UnquantizedLinearMethod
+from sglang.srt.layers.quantization.unquant import UnquantizedEmbeddingMethod, UnquantizedLinearMethod
+from sglang.srt.layers.vocab_parallel_embedding import VocabParallelEmbedding
+
+from superinfer import kernels
 
 BATCH_HINT = 8
 """Rows oneDNN lays the weights out for. Decode steps have few rows; prefill loses nothing measurable."""
+
+MAX_HEAD_ROWS = 64
+"""With more rows than this, a general matrix product beats the one that reads weights as they are stored."""
 
 
 class PackedLinearMethod(UnquantizedLinearMethod):
@@ -22,8 +24,22 @@ class PackedLinearMethod(UnquantizedLinearMethod):
         return torch.ops.mkldnn._linear_pointwise(x, layer.packed_weight, bias, "none", [], "")
 
 
+class SharedHeadMethod(UnquantizedEmbeddingMethod):
+    """The output layer on weights that an embedding may share, and that therefore cannot be packed."""
+
+    def apply(self, layer: Any, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits ``[rows, vocabulary]`` for float32 ``x`` of shape ``[rows, hidden]``."""
+        if bias is not None or x.dim() != 2 or x.shape[0] > MAX_HEAD_ROWS or x.stride(1) != 1:
+            return super().apply(layer, x, bias)
+        out = x.new_empty((x.shape[0], layer.weight.shape[0]))
+        kernels.linear(x, layer.weight.data, out)
+        return out
+
+
 def pack_linears(model: torch.nn.Module) -> int:
-    """Pack every plain float32 linear layer of ``model`` in place.
+    """Let oneDNN pack every plain float32 linear layer of ``model``, in place.
+
+    Packing replaces the weights: two copies would cost as much memory as the model.
 
     Returns:
         Number of layers packed.
@@ -37,6 +53,21 @@ def pack_linears(model: torch.nn.Module) -> int:
         layer.weight.data = layer.weight.data.new_empty(0)
         layer.quant_method = PackedLinearMethod()
     return len(layers)
+
+
+def speed_up_head(model: torch.nn.Module) -> bool:
+    """Compute logits with a kernel made for few rows. Returns whether the output layer is of a kind that allows it."""
+    head = getattr(model, "lm_head", None)
+    suits = (
+        kernels.available()
+        and isinstance(head, VocabParallelEmbedding)
+        and type(head.quant_method) is UnquantizedEmbeddingMethod
+        and head.weight.dtype is torch.float32
+        and head.weight.is_contiguous()
+    )
+    if suits:
+        head.quant_method = SharedHeadMethod()
+    return suits
 
 
 def _is_plain(module: Any) -> bool:

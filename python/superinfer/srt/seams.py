@@ -71,6 +71,9 @@ SEAMS: tuple[Seam, ...] = (
     Seam("sglang.kernels.fused_op.BaseFusedOp.register_oot_forward", "op_cls fn platform_key"),
     Seam("sglang.srt.arg_groups.choices.ATTENTION_BACKEND_CHOICES"),
     Seam("sglang.srt.arg_groups.choices.add_attention_backend_choices"),
+    Seam("sglang.srt.arg_groups.model_override_base.resolving_view", "server_args"),
+    Seam("sglang.srt.arg_groups.overrides.declare_resolution", "server_args source **fields"),
+    Seam("sglang.srt.arg_groups.resolution_hooks.register_resolution_hook", "name"),
     Seam("sglang.srt.layers.activation.SiluAndMul.forward_native", "self x"),
     Seam(
         "sglang.srt.layers.layernorm.RMSNorm.forward_native",
@@ -95,6 +98,8 @@ SEAMS: tuple[Seam, ...] = (
     Seam("sglang.srt.layers.radix_attention.AttentionType.DECODER_BIDIRECTIONAL"),
     Seam("sglang.srt.layers.linear.LinearBase"),
     Seam("sglang.srt.layers.quantization.unquant.UnquantizedLinearMethod.apply", "self layer x bias"),
+    Seam("sglang.srt.layers.quantization.unquant.UnquantizedEmbeddingMethod.apply", "self layer x bias"),
+    Seam("sglang.srt.layers.vocab_parallel_embedding.VocabParallelEmbedding"),
     Seam("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool.get_key_buffer", "self layer_id"),
     Seam("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool.get_value_buffer", "self layer_id"),
     # Scheduler process

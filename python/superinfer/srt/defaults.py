@@ -1,0 +1,29 @@
+"""Server arguments that SGLang settles before it asks the platform."""
+
+from collections.abc import Callable
+from typing import Any
+
+from superinfer.srt import ATTENTION_BACKEND
+
+
+def register() -> None:
+    """Name our attention backend among the choices, and make it the default where the platform says so."""
+    from sglang.srt.arg_groups import choices
+    from sglang.srt.arg_groups.resolution_hooks import register_resolution_hook
+
+    if ATTENTION_BACKEND not in choices.ATTENTION_BACKEND_CHOICES:
+        choices.add_attention_backend_choices([ATTENTION_BACKEND])
+        register_resolution_hook("handle_cpu_backends")(attention_on_cpu)
+
+
+def attention_on_cpu(server_args: Any, previous: Callable[[Any], None]) -> None:
+    """Left open, SGLang takes "cpu" for its own CPU route and chooses that one's backend."""
+    from sglang.srt.arg_groups.model_override_base import resolving_view
+    from sglang.srt.arg_groups.overrides import declare_resolution
+    from sglang.srt.platforms import current_platform
+
+    view = resolving_view(server_args)
+    if view.device == "cpu" and view.attention_backend is None and current_platform.is_out_of_tree():
+        default = current_platform.get_default_attention_backend()
+        declare_resolution(server_args, "superinfer", attention_backend=default)
+    previous(server_args)
