@@ -90,8 +90,15 @@ def _machine() -> dict[str, str]:
         "gpu": ", ".join(gpus) or "none",
         "cpu instructions": str(torch.backends.cpu.get_cpu_capability()),
         "cores usable": f"{usable_cores()} of {os.cpu_count()}",
+        "kernels": _kernels(),
         "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
     }
+
+
+def _kernels() -> str:
+    from superinfer import kernels
+
+    return f"compiled, {kernels.current_isa()}" if kernels.available() else f"not used: {kernels.unavailable_reason()}"
 
 
 def _version(package: str) -> str:
