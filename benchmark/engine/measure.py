@@ -67,7 +67,7 @@ async def measure(plan: Plan, engines: Sequence[str], model: Path, threads: int)
             _console.print(f"{name}: first token after {server.startup.first_token_s:.1f} s")
             server.freeze()
             servers.append(server)
-        for workload in plan.workloads:
+        for workload in plan.warm_up:
             for server in servers:
                 await _load(server, workload, "warm-up")
         return await _repeat(plan, servers, threads)

@@ -14,8 +14,16 @@ PROMPT_TOKENS = (128, 512, 2_048)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run, how often, and how vLLM is started."""
+    """What to run, how often, and how vLLM is started.
 
+    Attributes:
+        warm_up: Runs once on every engine, and does not count.
+        workloads: Run on every engine in each repeat.
+        repeats: How often.
+        eager: vLLM does not compile.
+    """
+
+    warm_up: tuple[Workload, ...]
     workloads: tuple[Workload, ...]
     repeats: int
     eager: bool
@@ -25,15 +33,22 @@ class Plan:
         return replace(self, workloads=tuple(w for w in self.workloads if _kind(w) in kinds))
 
 
+WARM_UP: tuple[Workload, ...] = (
+    *(Decode(concurrency, new_tokens=4) for concurrency in CONCURRENCIES),
+    *(Prefill(tokens, count=1) for tokens in PROMPT_TOKENS),
+)
+"""Every shape once: libraries allocate, choose and compile at the first sight of one."""
+
+
 def full() -> Plan:
     """Every workload three times; vLLM compiled."""
-    return Plan(_workloads(new_tokens=64, prompts=4, mixed=Mixed()), repeats=3, eager=False)
+    return Plan(WARM_UP, _workloads(new_tokens=64, prompts=4, mixed=Mixed()), repeats=3, eager=False)
 
 
 def quick() -> Plan:
     """Shorter workloads, once each after their warm-up; vLLM eager, because compiling alone takes minutes."""
     mixed = Mixed(batch=6, chat=10)
-    return Plan(_workloads(new_tokens=24, prompts=2, mixed=mixed), repeats=1, eager=True)
+    return Plan(WARM_UP, _workloads(new_tokens=24, prompts=2, mixed=mixed), repeats=1, eager=True)
 
 
 def _workloads(*, new_tokens: int, prompts: int, mixed: Mixed) -> tuple[Workload, ...]:

@@ -27,7 +27,7 @@ def save(summary: Summary, file: Path) -> None:
     panels = {title: names for title, prefix in _PANELS.items() if (names := _names(summary, prefix))}
     figure, axes = pyplot.subplots(len(panels), 1, figsize=(8, 2.6 * len(panels)), squeeze=False, layout="constrained")
     for axis, (title, names) in zip(axes[:, 0], panels.items(), strict=True):
-        _draw(axis, summary, names)
+        _draw(axis, summary, names, _PANELS[title])
         axis.set_title(title, fontsize=10, loc="left")
         axis.spines[["top", "right"]].set_visible(False)
     axes[0, 0].legend(frameon=False, fontsize=8)
@@ -40,7 +40,7 @@ def _names(summary: Summary, prefix: str) -> list[str]:
     return list(dict.fromkeys(name for of in summary.values() for name in of if name.startswith(prefix)))
 
 
-def _draw(axis: Any, summary: Summary, names: list[str]) -> None:
+def _draw(axis: Any, summary: Summary, names: list[str], prefix: str) -> None:
     width = 0.8 / len(summary)
     for index, (engine, of) in enumerate(summary.items()):
         shown = [(place, of[name]) for place, name in enumerate(names) if name in of]
@@ -57,9 +57,9 @@ def _draw(axis: Any, summary: Summary, names: list[str]) -> None:
             capsize=2,
             error_kw={"linewidth": 0.8},
         )
-    axis.set_xticks([place + 0.4 - width / 2 for place in range(len(names))], [_label(name) for name in names])
+    axis.set_xticks([place + 0.4 - width / 2 for place in range(len(names))], [_label(name, prefix) for name in names])
     axis.tick_params(labelsize=8)
 
 
-def _label(name: str) -> str:
-    return name.removeprefix("mixed_chat_").removesuffix("_tok_s").removesuffix("_ms").rpartition("prefill_")[2]
+def _label(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).removesuffix("_tok_s").removesuffix("_ms")
