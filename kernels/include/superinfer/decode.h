@@ -52,6 +52,15 @@ void decode_block(const DecodeParams& params, const DecodePlan& plan, const KeyB
   }
 }
 
+inline void clear_partials(const DecodePlan& plan, int64_t chunk, int first_head, int heads, int v_dim) {
+  for (int h = first_head; h < first_head + heads; ++h) {
+    const Partial state = plan.partial(chunk, h);
+    *state.max_score = kMasked;
+    *state.sum = 0.0f;
+    for (int d = 0; d < v_dim; d += kWidth) store(state.values + d, set1(0.0f));
+  }
+}
+
 // One chunk of one request, for the KV heads [first_head, first_head + heads).
 template <class T>
 Status decode_chunk(const DecodeParams& params, const DecodePlan& plan, int64_t chunk, int first_head, int heads,
@@ -61,18 +70,14 @@ Status decode_chunk(const DecodeParams& params, const DecodePlan& plan, int64_t 
   const int group = params.q_heads / pool.heads;
   const int q_stride = int(round_up(pool.k_dim, kWidth));
   const int64_t request = plan.request_of(chunk);
-  float* q = scratch.reserve(int64_t(heads) * group * q_stride);
-  if (q == nullptr) return Status::kOutOfMemory;
-  load_heads(params.q, request, first_head * group, heads * group, pool.k_dim, q_stride, params.scores.scale, q);
-  for (int h = first_head * group; h < (first_head + heads) * group; ++h) {
-    const Partial state = plan.partial(chunk, h);
-    *state.max_score = kMasked;
-    *state.sum = 0.0f;
-    for (int d = 0; d < pool.v_dim; d += kWidth) store(state.values + d, set1(0.0f));
-  }
   const int32_t* slots = batch.slot_table + batch.rows[request] * batch.table_stride;
   const int64_t begin = plan.begin(request) + (chunk - plan.first_chunk(request)) * kChunk;
   const int64_t end = smaller(begin + kChunk, plan.end(request));
+  prefetch_keys<T>(pool, slots, begin, end, first_head, heads);
+  float* q = scratch.reserve(int64_t(heads) * group * q_stride);
+  if (q == nullptr) return Status::kOutOfMemory;
+  load_heads(params.q, request, first_head * group, heads * group, pool.k_dim, q_stride, params.scores.scale, q);
+  clear_partials(plan, chunk, first_head * group, heads * group, pool.v_dim);
   KeyBlock<T> block;
   for (int64_t position = begin; position < end; position += kBlock) {
     const int count = int(smaller<int64_t>(kBlock, end - position));

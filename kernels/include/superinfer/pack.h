@@ -6,6 +6,7 @@
 namespace superinfer::SUPERINFER_ISA {
 
 typedef float Quad __attribute__((vector_size(16)));
+typedef int32_t QuadIndex __attribute__((vector_size(16)));
 
 SUPERINFER_INLINE Quad load_quad(const float* p) {
   Quad quad;
@@ -13,16 +14,19 @@ SUPERINFER_INLINE Quad load_quad(const float* p) {
   return quad;
 }
 
+// The first and the second halves of two quads, their numbers alternating.
+SUPERINFER_INLINE Quad interleave_low(Quad a, Quad b) { return __builtin_shuffle(a, b, QuadIndex{0, 4, 1, 5}); }
+SUPERINFER_INLINE Quad interleave_high(Quad a, Quad b) { return __builtin_shuffle(a, b, QuadIndex{2, 6, 3, 7}); }
+
 // to[d][j] = from[j][d] for a square of four.
 SUPERINFER_INLINE void transpose_quad(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
   const Quad a = load_quad(from), b = load_quad(from + from_stride);
   const Quad c = load_quad(from + 2 * from_stride), d = load_quad(from + 3 * from_stride);
-  const Quad ac0 = __builtin_shufflevector(a, c, 0, 4, 1, 5), ac1 = __builtin_shufflevector(a, c, 2, 6, 3, 7);
-  const Quad bd0 = __builtin_shufflevector(b, d, 0, 4, 1, 5), bd1 = __builtin_shufflevector(b, d, 2, 6, 3, 7);
-  const Quad rows[4] = {
-      __builtin_shufflevector(ac0, bd0, 0, 4, 1, 5), __builtin_shufflevector(ac0, bd0, 2, 6, 3, 7),
-      __builtin_shufflevector(ac1, bd1, 0, 4, 1, 5), __builtin_shufflevector(ac1, bd1, 2, 6, 3, 7)};
-  for (int i = 0; i < 4; ++i) std::memcpy(to + i * to_stride, &rows[i], sizeof rows[i]);
+  const Quad ac_low = interleave_low(a, c), ac_high = interleave_high(a, c);
+  const Quad bd_low = interleave_low(b, d), bd_high = interleave_high(b, d);
+  const Quad columns[4] = {interleave_low(ac_low, bd_low), interleave_high(ac_low, bd_low),
+                           interleave_low(ac_high, bd_high), interleave_high(ac_high, bd_high)};
+  for (int i = 0; i < 4; ++i) std::memcpy(to + i * to_stride, &columns[i], sizeof columns[i]);
 }
 
 template <class T>
