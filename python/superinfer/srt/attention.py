@@ -84,8 +84,7 @@ class CpuAttentionBackend(TorchNativeAttnBackend):
         return out.view(q.shape[0], -1)
 
     def _covers(self, layer: Any) -> bool:
-        decoder_only = layer.attn_type in (AttentionType.DECODER, AttentionType.DECODER_BIDIRECTIONAL)
-        return self._plain_pool and decoder_only and not layer.is_cross_attention
+        return self._plain_pool and layer.attn_type is AttentionType.DECODER and not layer.is_cross_attention
 
     def _store(self, k: Any, v: Any, layer: Any, forward_batch: Any, save: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Write the new keys and values; returns the layer's caches."""

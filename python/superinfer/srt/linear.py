@@ -57,7 +57,7 @@ def pack_linears(model: torch.nn.Module) -> int:
 
 def speed_up_head(model: torch.nn.Module) -> bool:
     """Compute logits with a kernel made for few rows. Returns whether the output layer is of a kind that allows it."""
-    head = getattr(model, "lm_head", None)
+    head: Any = getattr(model, "lm_head", None)
     suits = (
         kernels.available()
         and isinstance(head, VocabParallelEmbedding)

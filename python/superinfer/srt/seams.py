@@ -95,7 +95,6 @@ SEAMS: tuple[Seam, ...] = (
         },
     ),
     Seam("sglang.srt.layers.radix_attention.AttentionType.DECODER"),
-    Seam("sglang.srt.layers.radix_attention.AttentionType.DECODER_BIDIRECTIONAL"),
     Seam("sglang.srt.layers.linear.LinearBase"),
     Seam("sglang.srt.layers.quantization.unquant.UnquantizedLinearMethod.apply", "self layer x bias"),
     Seam("sglang.srt.layers.quantization.unquant.UnquantizedEmbeddingMethod.apply", "self layer x bias"),
