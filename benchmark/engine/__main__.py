@@ -62,7 +62,9 @@ def main(argv: list[str]) -> int:
     size = model_size(model)
     result = report.document(measurement, size, found_machine, command, eager=plan.eager)
     summary = report.summarise(measurement)
-    Console().print(report.table(summary, result["limits"]["bounds_tok_s"]))
+    # A log file has no width to respect.
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console.print(report.table(summary, result["limits"]["bounds_tok_s"]))
     if arguments.json:
         arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     if arguments.plot:

@@ -54,7 +54,7 @@ async def measure(plan: Plan, engines: Sequence[str], model: Path, threads: int)
         EngineError: An engine did not start, or did not do what it was asked for.
     """
     scratch = Path(tempfile.mkdtemp(prefix="superinfer-benchmark-"))
-    _console.print(f"logs of the engines: {scratch}")
+    _console.print(f"logs of the engines: {scratch}", soft_wrap=True)
     async with AsyncExitStack() as stack:
         servers: list[Server] = []
         for name in engines:
@@ -103,5 +103,5 @@ async def _load(server: Server, workload: Workload, seed: str) -> dict[str, floa
         server.freeze()
     found = figures(workload, answers)
     shown = ", ".join(f"{name} {value:.1f}" for name, value in found.items())
-    _console.print(f"{seed}: {server.engine.name}: {shown}")
+    _console.print(f"{seed}: {server.engine.name}: {shown}", soft_wrap=True)
     return found

@@ -121,10 +121,10 @@ def ratios(summary: Summary) -> dict[str, Any]:
 
 def table(summary: Summary, bounds: Mapping[str, float]) -> Table:
     """Medians with least and greatest, and the share of the bound that they reach."""
-    view = Table(title="median [least - greatest], share of the machine's bound")
-    view.add_column("figure")
+    view = Table(title="median (least to greatest), share of the machine's bound")
+    view.add_column("figure", no_wrap=True)
     for engine in summary:
-        view.add_column(engine, justify="right")
+        view.add_column(engine, justify="right", no_wrap=True)
     for name in dict.fromkeys(name for of in summary.values() for name in of):
         view.add_row(name, *(_cell(of.get(name), bounds.get(name)) for of in summary.values()))
     return view
@@ -134,4 +134,4 @@ def _cell(spread: Spread | None, bound: float | None) -> str:
     if spread is None:
         return ""
     share = f", {spread.median / bound:.0%}" if bound else ""
-    return f"{spread.median:,.1f} [{spread.min:,.1f} - {spread.max:,.1f}]{share}"
+    return f"{spread.median:,.1f} ({spread.min:,.1f} to {spread.max:,.1f}){share}"
