@@ -102,7 +102,7 @@ def test_openai_routes(server, path, carrier):
     [
         ({"slo": {"ttft_ms": -1}}, "slo.ttft_ms"),
         ({"slo": {"ttft": 1}}, "slo.ttft"),
-        ({"slo": {"class": "platinum"}}, "custom_params.slo.class"),
+        ({"slo": {"class": "platinum"}}, "slo.class"),
         ({"slo": {"ttft_ms": 500, "deadline_ms": 100}}, "slo.deadline_ms"),
         ({"sampling_params": {"custom_params": {"slo": {"kv": "int3"}}}}, "custom_params.slo.kv"),
         ({"slo": {"tpot_ms": 10}, "sampling_params": {"custom_params": {"slo": {"tpot_ms": 20}}}}, "slo.tpot_ms"),

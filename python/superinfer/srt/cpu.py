@@ -45,6 +45,8 @@ class PortableCpuPlatform(SRTPlatform):
             server_args.mem_fraction_static = self.MEMORY_FRACTION
         if server_args.max_total_tokens is None:
             server_args.max_total_tokens = self.KV_TOKENS
+        # An idle scheduler polls without pause otherwise, and takes a core from everything else on the host.
+        server_args.sleep_on_idle = True
         if server_args.sampling_backend is None:
             server_args.sampling_backend = "pytorch"
 
