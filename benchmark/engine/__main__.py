@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,8 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     arguments = parse_arguments(argv)
+    # Whatever ends the benchmark, its servers end with it: a frozen one would stay for ever.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     plan = (plans.quick() if arguments.quick else plans.full()).only(arguments.only)
     model = ensure_default_model()
     found_machine = machine.describe(arguments.threads, model)
@@ -58,6 +61,9 @@ def main(argv: list[str]) -> int:
     except (EngineError, MissingEngineError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("benchmark: interrupted", file=sys.stderr)
+        return 130
     command = shlex.join(["python", "-m", "benchmark.engine", *argv])
     size = model_size(model)
     result = report.document(measurement, size, found_machine, command, eager=plan.eager)
