@@ -111,5 +111,6 @@ def test_a_large_request_is_not_passed_for_ever(narrow_server):
     for index in range(8):
         race.send(f"small{index}", 10, 5)
     started = race.finish()
-    # The classes file of this server sets max_passed = 3.
-    assert started.index("large") <= 1 + 3
+    # The holder, the three that max_passed of this server's classes file allows, and one that may share the large
+    # request's prefill batch and be read first. Without the bound all eight would come before it.
+    assert started.index("large") <= 1 + 3 + 1
