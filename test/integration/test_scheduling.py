@@ -13,10 +13,10 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def narrow_server(tiny_model, classes_file, tmp_path_factory):
-    """Room for 512 tokens of KV and two requests: contention at will."""
+    """Room for 1024 tokens of KV and two requests: contention at will, for a second or two."""
     log = tmp_path_factory.mktemp("narrow") / "server.log"
     args = ["--model-path", str(tiny_model), "--slo-classes", str(classes_file), *SMALL]
-    args[args.index("--max-total-tokens") + 1] = "512"
+    args[args.index("--max-total-tokens") + 1] = "1024"
     with running_server(log, *args, "--max-running-requests", "2", env=STRICT) as server:
         yield server
 
@@ -76,9 +76,13 @@ class Race:
         return self.started
 
 
+# Two requests that end at different times, so that one row is free first: what one prefill batch admits together
+# gets its first tokens together, and a client may read them in any order.
+
+
 def test_an_urgent_request_overtakes_batch_that_came_before(narrow_server):
     race = Race(narrow_server)
-    race.send("a", 20, 150).send("b", 20, 150).wait_until_running("a").wait_until_running("b")
+    race.send("a", 20, 300).send("b", 20, 450).wait_until_running("a").wait_until_running("b")
     for index in range(4):
         race.send(f"batch{index}", 20, 20, {"class": "batch"})
     race.wait_until_waiting(4).send("chat", 20, 5, {"class": "interactive", "ttft_ms": 60_000})
@@ -88,7 +92,7 @@ def test_an_urgent_request_overtakes_batch_that_came_before(narrow_server):
 
 def test_class_orders_those_who_owe_nothing(narrow_server):
     race = Race(narrow_server)
-    race.send("a", 20, 150).send("b", 20, 150).wait_until_running("a").wait_until_running("b")
+    race.send("a", 20, 300).send("b", 20, 450).wait_until_running("a").wait_until_running("b")
     race.send("batch", 20, 10, "batch").wait_until_waiting(1)
     race.send("standard", 20, 10, "standard")
     started = race.finish()
@@ -98,16 +102,16 @@ def test_class_orders_those_who_owe_nothing(narrow_server):
 def test_a_large_request_does_not_block_small_ones(narrow_server):
     race = Race(narrow_server)
     # One long request holds most of the memory; "large" cannot fit beside it, "small" can.
-    race.send("holder", 150, 250).wait_until_running("holder")
-    race.send("large", 300, 40).wait_until_waiting(1).send("small", 10, 5)
+    race.send("holder", 450, 400).wait_until_running("holder")
+    race.send("large", 600, 40).wait_until_waiting(1).send("small", 10, 5)
     started = race.finish()
     assert started == ["holder", "small", "large"]
 
 
 def test_a_large_request_is_not_passed_for_ever(narrow_server):
     race = Race(narrow_server)
-    race.send("holder", 150, 300).wait_until_running("holder")
-    race.send("large", 300, 40).wait_until_waiting(1)
+    race.send("holder", 450, 400).wait_until_running("holder")
+    race.send("large", 600, 40).wait_until_waiting(1)
     for index in range(8):
         race.send(f"small{index}", 10, 5)
     started = race.finish()
