@@ -21,16 +21,15 @@ from superinfer.models import ensure_default_model
 
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmark.engine", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmark.engine", description=__doc__.partition(": ")[2])
     parser.add_argument("--quick", action="store_true", help="at most ten minutes: less of everything, vLLM eager")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a chart (.svg)")
     parser.add_argument(
         "--engines",
         type=_subset(tuple(ENGINES)),
-        default=["superinfer", "stock", "vllm"],
         metavar="NAME,...",
-        help=f"of {', '.join(ENGINES)} (default: superinfer,stock,vllm)",
+        help=f"of {', '.join(ENGINES)} (default: all; with --quick all but the last)",
     )
     parser.add_argument(
         "--only",
@@ -57,7 +56,7 @@ def main(argv: list[str]) -> int:
     model = ensure_default_model()
     found_machine = machine.describe(arguments.threads, model)
     try:
-        measurement = asyncio.run(measure(plan, arguments.engines, model, arguments.threads))
+        measurement = asyncio.run(measure(plan, arguments.engines or plan.engines, model, arguments.threads))
     except (EngineError, MissingEngineError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1

@@ -19,12 +19,14 @@ class Plan:
     Attributes:
         warm_up: Runs once on every engine, and does not count.
         workloads: Run on every engine in each repeat.
+        engines: Which engines, unless the command line says.
         repeats: How often.
         eager: vLLM does not compile.
     """
 
     warm_up: tuple[Workload, ...]
     workloads: tuple[Workload, ...]
+    engines: tuple[str, ...]
     repeats: int
     eager: bool
 
@@ -42,13 +44,25 @@ WARM_UP: tuple[Workload, ...] = (
 
 def full() -> Plan:
     """Every workload three times; vLLM compiled."""
-    return Plan(WARM_UP, _workloads(new_tokens=64, prompts=4, mixed=Mixed()), repeats=3, eager=False)
+    return Plan(
+        WARM_UP,
+        _workloads(new_tokens=64, prompts=4, mixed=Mixed()),
+        engines=("superinfer", "stock", "vllm", "vllm-auto"),
+        repeats=3,
+        eager=False,
+    )
 
 
 def quick() -> Plan:
     """Shorter workloads, once each after their warm-up; vLLM eager, because compiling alone takes minutes."""
     mixed = Mixed(batch=6, chat=10)
-    return Plan(WARM_UP, _workloads(new_tokens=24, prompts=2, mixed=mixed), repeats=1, eager=True)
+    return Plan(
+        WARM_UP,
+        _workloads(new_tokens=24, prompts=2, mixed=mixed),
+        engines=("superinfer", "stock", "vllm"),
+        repeats=1,
+        eager=True,
+    )
 
 
 def _workloads(*, new_tokens: int, prompts: int, mixed: Mixed) -> tuple[Workload, ...]:

@@ -6,6 +6,7 @@ from benchmark.engine import report
 from benchmark.engine.limits import Limits, ModelSize
 from benchmark.engine.measure import Measurement, Run
 from benchmark.engine.servers import Startup
+from benchmark.engine.stats import Spread
 
 pytestmark = pytest.mark.unit
 
@@ -35,6 +36,16 @@ def test_ratios_are_of_medians(document):
     assert document["ratios"]["decode_vs_vllm"] == {"1": None, "8": pytest.approx(2.0), "32": None}
     assert document["ratios"]["mixed_vs_stock"] == pytest.approx(5.0)
     assert document["ratios"]["prefill_vs_vllm"] is None
+
+
+def test_vllm_is_represented_by_the_better_of_its_two_settings():
+    def spreads(rate, time_ms):
+        return {"mixed_tok_s": Spread.of([rate]), "mixed_chat_e2e_p50_ms": Spread.of([time_ms])}
+
+    summary = {"superinfer": spreads(40.0, 10.0), "vllm": spreads(10.0, 5.0), "vllm-auto": spreads(20.0, 50.0)}
+    found = report.ratios(summary)
+    assert found["mixed_vs_vllm"] == pytest.approx(2.0)
+    assert found["mixed_latency_vs_vllm"]["mixed_chat_e2e_p50_ms"] == pytest.approx(2.0)
 
 
 def test_spread_is_kept(document):
