@@ -15,7 +15,7 @@ from superinfer.srt.seams import READS, SEAMS
 
 pytestmark = pytest.mark.integration
 
-PACKAGE = Path(superinfer.srt.__file__).parent
+PACKAGE = Path(superinfer.srt.__file__).parents[1]
 STAR = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 

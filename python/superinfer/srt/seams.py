@@ -1,4 +1,4 @@
-"""Every symbol of SGLang that this package uses, and the shape it was written against.
+"""Every symbol of SGLang that SuperInfer uses, and the shape it was written against.
 
 An upgrade of SGLang starts here: ``test/integration/test_seams.py`` compares each entry with the installed version and
 fails by name, and it fails when a symbol is used that is not listed.
@@ -190,6 +190,78 @@ SEAMS: tuple[Seam, ...] = (
     Seam("sglang.srt.server_args.prepare_server_args", "argv"),
     Seam("sglang.srt.server_args.ServerArgs.add_cli_args", "parser"),
     Seam("sglang.srt.utils.kill_process_tree", "parent_pid include_parent skip_pid wait_timeout"),
+)
+
+SEAMS += (
+    # Frontend: superinfer.lang
+    Seam("sglang.lang.api"),
+    Seam("sglang.lang.backend.base_backend.BaseBackend"),
+    Seam("sglang.lang.backend.openai.OpenAI"),
+    Seam(
+        "sglang.lang.backend.openai.OpenAI.__init__",
+        "self model_name is_chat_model chat_template is_azure *args **kwargs",
+    ),
+    Seam("sglang.lang.backend.openai.TokenUsage"),
+    Seam("sglang.lang.backend.openai.create_logit_bias_int", "tokenizer"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint"),
+    Seam(
+        "sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.__init__",
+        "self base_url api_key verify chat_template_name",
+    ),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint._generate_http_request", "self s data"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.begin_program", "self s"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.cache_prefix", "self prefix_str"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.commit_lazy_operations", "self s"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.fill_image", "self s"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.flush_cache", "self"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.generate", "self s sampling_params"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.generate_stream", "self s sampling_params"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.get_model_name", "self"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.get_server_info", "self"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.select", "self s choices temperature choices_method"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.shutdown", "self"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.start_profile", "self"),
+    Seam("sglang.lang.backend.runtime_endpoint.RuntimeEndpoint.stop_profile", "self"),
+    Seam("sglang.lang.chat_template.ChatTemplate"),
+    Seam("sglang.lang.chat_template.get_chat_template", "name"),
+    Seam("sglang.lang.chat_template.get_chat_template_by_model_path", "model_path"),
+    Seam("sglang.lang.choices.ChoicesDecision"),
+    Seam("sglang.lang.choices.ChoicesSamplingMethod"),
+    Seam("sglang.lang.global_config.global_config"),
+    Seam("sglang.lang.interpreter.ProgramState"),
+    Seam("sglang.lang.interpreter.ProgramState.__init__", "self stream_executor"),
+    Seam("sglang.lang.interpreter.ProgramState.copy", "self position_ids_offset"),
+    Seam("sglang.lang.interpreter.ProgramState.fork", "self size position_ids_offset"),
+    Seam("sglang.lang.interpreter.ProgramState.text_async_iter", "self var_name return_meta_data"),
+    Seam("sglang.lang.interpreter.ProgramState.text_iter", "self var_name"),
+    Seam("sglang.lang.interpreter.ProgramStateGroup"),
+    Seam("sglang.lang.interpreter.StreamExecutor"),
+    Seam(
+        "sglang.lang.interpreter.StreamExecutor.__init__",
+        "self backend arguments default_sampling_para chat_template stream num_api_spec_tokens use_thread",
+    ),
+    Seam("sglang.lang.interpreter.StreamExecutor._execute_concatenate_and_append_kv_cache", "self expr"),
+    Seam("sglang.lang.interpreter.StreamExecutor._execute_gen", "self expr"),
+    Seam("sglang.lang.interpreter.StreamExecutor._execute_select", "self expr"),
+    Seam("sglang.lang.interpreter.StreamExecutor._resolve_sampling_params", "self sampling_params"),
+    Seam("sglang.lang.interpreter.StreamExecutor.end", "self"),
+    Seam("sglang.lang.interpreter.StreamExecutor.error", "self"),
+    Seam("sglang.lang.interpreter.StreamExecutor.fork", "self size position_ids_offset"),
+    Seam("sglang.lang.interpreter.StreamExecutor.get_meta_info", "self name timeout"),
+    Seam("sglang.lang.interpreter.StreamExecutor.get_var", "self name"),
+    Seam("sglang.lang.interpreter.StreamExecutor.submit", "self expr"),
+    Seam("sglang.lang.interpreter.StreamExecutor.sync", "self"),
+    Seam("sglang.lang.ir.SglArgument"),
+    Seam("sglang.lang.ir.SglCommitLazy"),
+    Seam("sglang.lang.ir.SglConcateAndAppend"),
+    Seam("sglang.lang.ir.SglConstantText"),
+    Seam("sglang.lang.ir.SglExpr"),
+    Seam("sglang.lang.ir.SglFork"),
+    Seam("sglang.lang.ir.SglGetForkItem"),
+    Seam("sglang.lang.ir.SglSamplingParams"),
+    Seam("sglang.lang.tracer.StopTracing"),
+    Seam("sglang.lang.tracer.TracerProgramState"),
+    Seam("sglang.lang.tracer.TracerProgramState.fork", "self size position_ids_offset"),
 )
 
 READS: tuple[Reads, ...] = (
