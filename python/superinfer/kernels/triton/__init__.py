@@ -1,0 +1,8 @@
+"""The attention kernels for CUDA GPUs, in Triton: same contracts and signatures as ``superinfer.kernels``.
+
+Nothing here loads torch or Triton before a kernel is called.
+"""
+
+from superinfer.kernels.triton.attention import decode_attention, extend_attention, kv_store
+
+__all__ = ["decode_attention", "extend_attention", "kv_store"]

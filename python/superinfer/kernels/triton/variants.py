@@ -1,0 +1,102 @@
+"""The kernels as they are compiled for typical models, without tensors."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from triton.compiler import ASTSource
+
+from superinfer.kernels.triton import decode, extend, store
+from superinfer.kernels.triton.blocks import ELEMENTWISE, Blocks, decode_blocks, extend_blocks, padded
+from superinfer.kernels.triton.scores import TYPES
+
+FLOATS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+INDICES = {"req_to_token": "*i32"} | dict.fromkeys(("rows", "seq_lens", "prefix_lens", "qo_indptr", "loc"), "*i64")
+SCALARS = {"factor": "fp32", "cap": "fp32"}
+ANY_NUMBER = {"slots", "kv_heads", "group", "requests", "window", "tokens", "heads", "q_heads", *SCALARS}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One kernel with all that its machine code depends on.
+
+    Attributes:
+        name: Of the kernel.
+        dtype: Of queries, cache and output alike.
+        dim: Head dimension of keys and values.
+        blocks: What the launch would choose.
+        constants: Of the kernel.
+    """
+
+    name: str
+    dtype: torch.dtype
+    dim: int
+    blocks: Blocks
+    constants: dict[str, Any] = field(repr=False)
+
+    @property
+    def kernel(self) -> Any:
+        """The function that Triton compiles."""
+        home = {"attend_block": extend, "store_heads": store}.get(self.name, decode)
+        return getattr(home, self.name)
+
+    def source(self) -> ASTSource:
+        """What to compile; pointers and strides are multiples of 16, as the launch would find them."""
+        names = self.kernel.arg_names
+        aligned = [["tt.divisibility", 16]]
+        unaligned = ANY_NUMBER | self.constants.keys()
+        return ASTSource(
+            fn=self.kernel,
+            signature={name: self._type_of(name) for name in names},
+            constexprs=self.constants,
+            attrs={(i,): aligned for i, name in enumerate(names) if name not in unaligned},
+        )
+
+    def _type_of(self, name: str) -> str:
+        if name in self.constants:
+            return "constexpr"
+        if name in ("partial", "sums"):
+            return "*fp32"
+        if name in ("q", "k_cache", "v_cache", "out", "x", "cache"):
+            return f"*{FLOATS[self.dtype]}"
+        return INDICES.get(name) or SCALARS.get(name, "i32")
+
+
+def _attention(dtype: torch.dtype, dim: int, blocks: Blocks) -> dict[str, Any]:
+    sizes = {"DIM": dim, "V_DIM": dim, "DIM_PADDED": padded(dim), "V_PADDED": padded(dim)}
+    return sizes | {"CAPPED": False, "ROWS": blocks.rows, "KEYS": blocks.keys, "OPERAND": TYPES[dtype]}
+
+
+def decode_variant(dtype: torch.dtype, dim: int) -> Variant:
+    """The part of decode attention that reads the cache."""
+    blocks = decode_blocks(padded(dim), dtype.itemsize)
+    splits = {"SPLITS": decode.SPLITS, "LEAST_KEYS": decode.LEAST_KEYS}
+    return Variant("attend_split", dtype, dim, blocks, _attention(dtype, dim, blocks) | splits)
+
+
+def merge_variant(dtype: torch.dtype, dim: int) -> Variant:
+    """The part of decode attention that merges."""
+    constants = {"SPLITS": decode.SPLITS, "LEAST_KEYS": decode.LEAST_KEYS, "V_DIM": dim, "V_PADDED": padded(dim)}
+    return Variant("merge_splits", dtype, dim, ELEMENTWISE, constants)
+
+
+def extend_variant(dtype: torch.dtype, dim: int) -> Variant:
+    """Causal extend attention of up to 16 requests."""
+    blocks = extend_blocks(padded(dim), dtype.itemsize)
+    constants = _attention(dtype, dim, blocks) | {"CAUSAL": True, "REQUESTS": padded(16)}
+    return Variant("attend_block", dtype, dim, blocks, constants)
+
+
+def store_variant(dtype: torch.dtype, dim: int) -> Variant:
+    """The KV store."""
+    return Variant(
+        "store_heads", dtype, dim, ELEMENTWISE, {"TOKENS": ELEMENTWISE.rows, "DIM": dim, "PADDED": padded(dim)}
+    )
+
+
+def all_variants() -> list[Variant]:
+    """Those of the report."""
+    sixteen = [(dtype, dim) for dtype in (torch.float16, torch.bfloat16) for dim in (64, 80, 128)]
+    shapes = [*sixteen, (torch.bfloat16, 256), (torch.float32, 64), (torch.float32, 128)]
+    attention = [make(dtype, dim) for make in (decode_variant, extend_variant) for dtype, dim in shapes]
+    return [*attention, merge_variant(torch.bfloat16, 128), store_variant(torch.bfloat16, 128)]

@@ -1,0 +1,11 @@
+from collections.abc import Iterator
+
+import pytest
+
+from kernel.triton.interpreter import Interpreter, interpreter
+
+
+@pytest.fixture(scope="session")
+def interpret() -> Iterator[Interpreter]:
+    with interpreter() as running:
+        yield running
