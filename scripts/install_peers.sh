@@ -21,20 +21,24 @@ add_vllm_metadata() {
     echo 'superinfer install_peers.sh' >"$metadata/INSTALLER"
 }
 
-# vLLM picks the strongest of its kernel libraries (AVX-512 with BF16, AVX-512, AVX2) that the processor runs. Loading
-# it here, in a process of its own, shows an illegal instruction now and not in the middle of a benchmark.
+# vLLM picks the strongest of its kernel libraries (_C: AVX-512 with BF16, _C_AVX512, _C_AVX2) that the processor runs.
+# Running one of its kernels here shows an illegal instruction now and not in the middle of a benchmark.
 prove_that_it_runs() {
     HF_HUB_OFFLINE=1 "$VLLM/bin/python" - <<'PYTHON'
-import torch
+import re
+from pathlib import Path
 
+import torch
 from vllm.platforms import current_platform
 
 assert current_platform.is_cpu(), f"vLLM chose the platform {current_platform.device_name}, not the CPU"
 current_platform.import_kernels()
 assert hasattr(torch.ops._C, "rms_norm"), "vLLM's CPU kernels did not load"
-level = "AVX-512 with BF16" if torch.cpu._is_avx512_bf16_supported() else (
-    "AVX-512" if torch.cpu._is_avx512_supported() else "AVX2 or what the architecture has")
-print(f"peers: vLLM's kernels run ({level})")
+x, out = torch.full((2, 64), 3.0), torch.empty(2, 64)
+torch.ops._C.rms_norm(out, x, torch.ones(64), 1e-6)
+assert torch.allclose(out, torch.ones(2, 64)), "vLLM's CPU kernels compute something else"
+[library] = set(re.findall(r"/(_C\w*)\.abi3\.so$", Path("/proc/self/maps").read_text(), re.MULTILINE))
+print(f"peers: vLLM's kernels run ({library})")
 PYTHON
 }
 
@@ -50,9 +54,20 @@ install_vllm() {
     # Text needs none of these, and the versions that pip resolves do not load beside this build of torch.
     "$VLLM/bin/python" -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
     add_vllm_metadata
-    prove_that_it_runs
     touch "$complete"
 }
 
+# Again when the environment is found on another processor: a cache may be an image of another machine's.
+prove_once_per_processor() {
+    local flags proved
+    flags="$(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo | cksum | cut -d ' ' -f 1)"
+    proved="$VLLM/.proved-$VLLM_VERSION-$flags"
+    if [ ! -e "$proved" ]; then
+        prove_that_it_runs
+        touch "$proved"
+    fi
+}
+
 install_vllm
+prove_once_per_processor
 echo "peers: vLLM $VLLM_VERSION is in $VLLM"

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,14 +16,17 @@ from rich.console import Console
 from benchmark.engine import machine, plans, report
 from benchmark.engine.client import EngineError
 from benchmark.engine.engines import ENGINES, MissingEngineError
-from benchmark.engine.limits import model_size
+from benchmark.engine.launch import Launcher, console
 from benchmark.engine.measure import measure
+from benchmark.engine.shape import model_shape
+from benchmark.engine.summary import summarise
 from superinfer.models import ensure_default_model
 
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmark.engine", description=__doc__.partition(": ")[2])
-    parser.add_argument("--quick", action="store_true", help="at most ten minutes: less of everything, vLLM eager")
+    parser.add_argument("--quick", action="store_true", help="at most ten minutes: less of everything")
+    parser.add_argument("--eager", action="store_true", help="vLLM does not compile, which takes it a minute per start")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a chart (.svg)")
     parser.add_argument(
@@ -54,22 +58,28 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     plan = (plans.quick() if arguments.quick else plans.full()).only(arguments.only)
     model = ensure_default_model()
-    found_machine = machine.describe(arguments.threads, model)
+    description = {
+        "command": shlex.join(["python", "-m", "benchmark.engine", *argv]),
+        "machine": machine.describe(arguments.threads, model),
+        "settings": {"vllm_compiled": not arguments.eager},
+    }
+    scratch = Path(tempfile.mkdtemp(prefix="superinfer-benchmark-"))
+    console.print(f"logs of the engines: {scratch}", soft_wrap=True)
+    launcher = Launcher(model, arguments.threads, arguments.eager, scratch)
     try:
-        measurement = asyncio.run(measure(plan, arguments.engines or plan.engines, model, arguments.threads))
+        measurement = asyncio.run(measure(plan, arguments.engines or plan.engines, launcher))
     except (EngineError, MissingEngineError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("benchmark: interrupted", file=sys.stderr)
         return 130
-    command = shlex.join(["python", "-m", "benchmark.engine", *argv])
-    size = model_size(model)
-    result = report.document(measurement, size, found_machine, command, eager=plan.eager)
-    summary = report.summarise(measurement)
+    shape = model_shape(model)
+    result = report.document(measurement, plan, shape, description)
+    summary = summarise(measurement, shape)
     # A log file has no width to respect.
-    console = Console() if sys.stdout.isatty() else Console(width=160)
-    console.print(report.table(summary, result["limits"]["bounds_tok_s"]))
+    output = Console() if sys.stdout.isatty() else Console(width=160)
+    output.print(report.table(summary, result["limits"]["bounds_tok_s"]))
     if arguments.json:
         arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     if arguments.plot:

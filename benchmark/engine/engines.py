@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from benchmark.engine.workloads import Urgency
 
 ROOT = Path(__file__).resolve().parents[2]
 KV_TOKENS = 32_768
+KEEP_HALF_WEIGHTS = frozenset({"superinfer"})
+"""Engines that compute in float32 with weights kept in the checkpoint's 16 bits; others widen them at loading."""
 
 _POOL_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -93,14 +96,14 @@ def stock(setting: Setting) -> Engine:
 
 
 def vllm(setting: Setting) -> Engine:
-    """vLLM on the same cores as everybody, compiled unless the setting says eager."""
+    """vLLM on the same cores as everybody, with the libraries that its manual recommends."""
     cores = sorted(os.sched_getaffinity(0))[: setting.threads]
-    return _vllm("vllm", setting, ",".join(map(str, cores)))
+    return _vllm("vllm", setting, {"VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)), **_preloads()})
 
 
 def vllm_auto(setting: Setting) -> Engine:
-    """vLLM with the cores that it chooses itself: on a small machine, all but one."""
-    return _vllm("vllm-auto", setting, "auto")
+    """vLLM as it comes, with the cores that it chooses itself: on a small machine, all but one."""
+    return _vllm("vllm-auto", setting, {"VLLM_CPU_OMP_THREADS_BIND": "auto"})
 
 
 ENGINES: Mapping[str, Callable[[Setting], Engine]] = {
@@ -122,7 +125,15 @@ def _sglang_arguments(setting: Setting) -> list[str]:
     return [*setting.arguments, "--model-path", str(setting.model), "--max-total-tokens", str(KV_TOKENS)]
 
 
-def _vllm(name: str, setting: Setting, cores: str) -> Engine:
+def _preloads() -> dict[str, str]:
+    """Intel's OpenMP, which comes with vLLM on x86, and tcmalloc if this machine has it."""
+    openmp = peers_directory() / "vllm" / "lib" / "libiomp5.so"
+    tcmalloc = find_library("tcmalloc_minimal")
+    found = [*([str(openmp)] if openmp.exists() else []), *([tcmalloc] if tcmalloc else [])]
+    return {"LD_PRELOAD": ":".join(found)} if found else {}
+
+
+def _vllm(name: str, setting: Setting, variables: Mapping[str, str]) -> Engine:
     program = peers_directory() / "vllm" / "bin" / "vllm"
     if not program.exists():
         raise MissingEngineError(f"vLLM is not in {program.parents[1]}: run scripts/install_peers.sh first")
@@ -130,14 +141,9 @@ def _vllm(name: str, setting: Setting, cores: str) -> Engine:
     command += ["--gpu-memory-utilization", "0.3", "--scheduling-policy", "priority"]
     if setting.eager:
         command.append("--enforce-eager")
-    variables = {
-        "HF_HUB_OFFLINE": "1",
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_CPU_KVCACHE_SPACE": "2",
-        "VLLM_CPU_OMP_THREADS_BIND": cores,
-    }
+    offline = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2"}
     # vLLM's lower number goes first.
-    return Engine(name, command, variables, _priorities(chat=0, batch=1))
+    return Engine(name, command, {**offline, **variables}, _priorities(chat=0, batch=1))
 
 
 def _priorities(*, chat: int, batch: int) -> dict[Urgency, dict[str, int]]:

@@ -1,9 +1,10 @@
-"""What this machine can do at best, and how near to it a figure is.
+"""What this machine can do at best.
 
 ``python -m benchmark.engine.limits THREADS`` measures and prints JSON: a process of its own, so that no thread
 pool stays behind in the one that measures the engines.
 """
 
+import mmap
 import os
 import subprocess
 import sys
@@ -15,9 +16,9 @@ from pathlib import Path
 import msgspec
 
 _READ_BYTES = 2**30
+_READ_COLUMNS = 4_096
 _GEMM_SIZE = 2_048
-_TRIALS = 5
-_FP32_BYTES = 4
+_TRIALS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,49 +28,12 @@ class Limits:
     Attributes:
         read_bytes_per_s: Memory read bandwidth, over an array larger than any cache.
         fp32_flop_per_s: Dense float32 matrix product, the better of PyTorch's two libraries.
+        huge_pages: Share of that array that the kernel put on huge pages, where reading is not slowed by TLB misses.
     """
 
     read_bytes_per_s: float
     fp32_flop_per_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSize:
-    """Parameters of a model.
-
-    Attributes:
-        body: Those that every token passes.
-        head: The output projection's, which only tokens that are sampled from pass.
-    """
-
-    body: int
-    head: int
-
-    @property
-    def weight_bytes(self) -> int:
-        """Weights as all engines hold them, float32."""
-        return (self.body + self.head) * _FP32_BYTES
-
-    def decode_bound_tok_s(self, limits: Limits, batch: int) -> float:
-        """Tokens per second if a step did nothing but read all weights once and multiply by them."""
-        read_s = self.weight_bytes / limits.read_bytes_per_s
-        compute_s = 2 * (self.body + self.head) * batch / limits.fp32_flop_per_s
-        return batch / max(read_s, compute_s)
-
-    def prefill_bound_tok_s(self, limits: Limits, tokens: int) -> float:
-        """Prompt tokens per second of one prompt if attention, and all but the products with weights, were free."""
-        read_s = self.weight_bytes / limits.read_bytes_per_s
-        compute_s = 2 * (self.body * tokens + self.head) / limits.fp32_flop_per_s
-        return tokens / max(read_s, compute_s)
-
-
-def model_size(model: Path) -> ModelSize:
-    """Count parameters in the safetensors files of a model directory."""
-    counts: dict[str, int] = {}
-    for file in model.glob("*.safetensors"):
-        counts |= _parameters(file)
-    embedding = counts.pop("model.embed_tokens.weight")
-    return ModelSize(body=sum(counts.values()) - counts.get("lm_head.weight", 0), head=embedding)
+    huge_pages: float
 
 
 def measure_limits(threads: int) -> Limits:
@@ -88,34 +52,59 @@ def measure_limits(threads: int) -> Limits:
     return msgspec.json.decode(finished.stdout, type=Limits)
 
 
-def _parameters(file: Path) -> dict[str, int]:
-    from safetensors import safe_open
-
-    with safe_open(file, framework="numpy") as tensors:
-        shapes = {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
-    counts: dict[str, int] = {}
-    for name, shape in shapes.items():
-        counts[name] = 1
-        for size in shape:
-            counts[name] *= size
-    return counts
+def best(limits: list[Limits]) -> Limits:
+    """The most that was seen: what disturbs a measurement of a limit only lowers it."""
+    return Limits(
+        max(limit.read_bytes_per_s for limit in limits),
+        max(limit.fp32_flop_per_s for limit in limits),
+        max(limit.huge_pages for limit in limits),
+    )
 
 
 def _measure(threads: int) -> Limits:
     import torch
 
     torch.set_num_threads(threads)
-    array = torch.ones(_READ_BYTES // _FP32_BYTES)
+    read_bytes_per_s, huge_pages = _measure_reading()
+    return Limits(read_bytes_per_s, _measure_products(), huge_pages)
+
+
+def _measure_reading() -> tuple[float, float]:
+    """Bytes per second of the fastest of several ways to read an array, and its share on huge pages."""
+    import torch
+
+    # Private: shared anonymous memory follows another setting of the kernel, which is mostly off.
+    pages = mmap.mmap(-1, _READ_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    pages.madvise(mmap.MADV_HUGEPAGE)
+    array = torch.frombuffer(pages, dtype=torch.float32).fill_(1)
+    matrix, vector = array.view(-1, _READ_COLUMNS), torch.ones(_READ_COLUMNS)
+    readers: list[Callable[[], object]] = [
+        lambda: torch.sum(array),
+        lambda: torch.max(array),
+        lambda: torch.mv(matrix, vector),
+    ]
+    return _READ_BYTES / min(_best_s(reader) for reader in readers), _bytes_on_huge_pages() / _READ_BYTES
+
+
+def _bytes_on_huge_pages() -> int:
+    for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "AnonHugePages":
+            return 1_024 * int(value.split()[0])
+    return 0
+
+
+def _measure_products() -> float:
+    """Operations per second of the fastest matrix product."""
+    import torch
+
     matrix = torch.rand(_GEMM_SIZE, _GEMM_SIZE)
     packed = torch.ops.mkldnn._reorder_linear_weight(matrix, _GEMM_SIZE)
     products: list[Callable[[], object]] = [
         lambda: torch.mm(matrix, matrix),
         lambda: torch.ops.mkldnn._linear_pointwise(matrix, packed, None, "none", [], ""),
     ]
-    return Limits(
-        read_bytes_per_s=_READ_BYTES / _best_s(lambda: torch.sum(array)),
-        fp32_flop_per_s=2 * _GEMM_SIZE**3 / min(_best_s(product) for product in products),
-    )
+    return 2 * _GEMM_SIZE**3 / min(_best_s(product) for product in products)
 
 
 def _best_s(work: Callable[[], object]) -> float:

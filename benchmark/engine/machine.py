@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,22 @@ import psutil
 
 from benchmark.engine.engines import ROOT, peers_directory
 
-_INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "asimd")
+_INSTRUCTION_SETS = frozenset(
+    {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16"}
+    | {"amx_tile", "amx_bf16", "asimd", "asimdhp", "bf16", "sve"}
+)
 
 
 def describe(threads: int, model: Path) -> dict[str, Any]:
     """Processor, memory, versions and how busy the machine was before the benchmark started."""
     return {
         "processor": _cpuinfo("model name") or platform.machine(),
-        "instruction_sets": [name for name in _INSTRUCTION_SETS if name in (_cpuinfo("flags") or "").split()],
+        "instruction_sets": sorted(_INSTRUCTION_SETS.intersection(_flags())),
         "cores": len(os.sched_getaffinity(0)),
         "threads": threads,
         "memory_bytes": psutil.virtual_memory().total,
-        "load_average_1min": os.getloadavg()[0],
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load_average_1_5_15_min": os.getloadavg(),
         "python": platform.python_version(),
         "model": model.name,
         "dtype": "float32",
@@ -31,6 +36,10 @@ def describe(threads: int, model: Path) -> dict[str, Any]:
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
     }
+
+
+def _flags() -> list[str]:
+    return (_cpuinfo("flags") or _cpuinfo("Features") or "").split()
 
 
 def _cpuinfo(key: str) -> str | None:

@@ -1,22 +1,17 @@
 """Running the plan: engines started one by one, then loaded in turn."""
 
-import tempfile
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
-
-from rich.console import Console
 
 from benchmark.engine.client import EngineError
-from benchmark.engine.engines import ENGINES, Setting
 from benchmark.engine.figures import figures
+from benchmark.engine.launch import Launcher, NarrowStarts, console, start_narrow
 from benchmark.engine.limits import Limits, measure_limits
 from benchmark.engine.plans import Plan
-from benchmark.engine.servers import Server, Startup, free_port, running
+from benchmark.engine.servers import Server, Startup
 from benchmark.engine.workloads import Workload
-
-_console = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,45 +30,56 @@ class Measurement:
 
     Attributes:
         runs: In the order they ran.
-        startups: By engine.
+        startups: By engine, in the order of its starts.
+        narrow: The same engines without the weights.
         resident_bytes_after: By engine, resident memory of its largest process when all is done.
+        kernel_libraries: By engine, what it has loaded of its own.
         limits: Of the machine, once per repeat, with all engines frozen.
     """
 
     runs: list[Run]
-    startups: dict[str, Startup]
+    startups: dict[str, list[Startup]]
+    narrow: NarrowStarts
     resident_bytes_after: dict[str, int]
+    kernel_libraries: dict[str, list[str]]
     limits: list[Limits]
 
 
-async def measure(plan: Plan, engines: Sequence[str], model: Path, threads: int) -> Measurement:
+async def measure(plan: Plan, engines: Sequence[str], launcher: Launcher) -> Measurement:
     """Start the engines and measure them.
 
     Raises:
         MissingEngineError: An engine is not installed.
         EngineError: An engine did not start, or did not do what it was asked for.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="superinfer-benchmark-"))
-    _console.print(f"logs of the engines: {scratch}", soft_wrap=True)
+    narrow = await start_narrow(launcher, [name for name in plan.narrow_starts if name in engines])
+    startups: defaultdict[str, list[Startup]] = defaultdict(list)
+    for name in plan.starts:
+        if name in engines:
+            async with launcher.start(name) as server:
+                startups[name].append(server.startup)
     async with AsyncExitStack() as stack:
         servers: list[Server] = []
         for name in engines:
-            directory = scratch / name
-            directory.mkdir()
-            setting = Setting(model, free_port(), threads, directory, plan.eager)
-            server = await stack.enter_async_context(
-                running(ENGINES[name](setting), setting.port, directory / "server.log")
-            )
-            _console.print(f"{name}: first token after {server.startup.first_token_s:.1f} s")
+            server = await stack.enter_async_context(launcher.start(name))
+            startups[name].append(server.startup)
             server.freeze()
             servers.append(server)
         for workload in plan.warm_up:
             for server in servers:
                 await _load(server, workload, "warm-up")
-        return await _repeat(plan, servers, threads)
+        runs, limits = await _repeat(plan, servers, launcher.threads)
+        return Measurement(
+            runs,
+            dict(startups),
+            narrow,
+            {server.engine.name: server.resident_bytes() for server in servers},
+            {server.engine.name: server.kernel_libraries() for server in servers},
+            limits,
+        )
 
 
-async def _repeat(plan: Plan, servers: list[Server], threads: int) -> Measurement:
+async def _repeat(plan: Plan, servers: list[Server], threads: int) -> tuple[list[Run], list[Limits]]:
     runs: list[Run] = []
     limits: list[Limits] = []
     for repeat in range(plan.repeats):
@@ -84,12 +90,7 @@ async def _repeat(plan: Plan, servers: list[Server], threads: int) -> Measuremen
             for server in servers[first:] + servers[:first]:
                 found = await _load(server, workload, f"repeat {repeat}")
                 runs.append(Run(server.engine.name, workload.name, repeat, found))
-    return Measurement(
-        runs,
-        {server.engine.name: server.startup for server in servers},
-        {server.engine.name: server.resident_bytes() for server in servers},
-        limits,
-    )
+    return runs, limits
 
 
 async def _load(server: Server, workload: Workload, seed: str) -> dict[str, float]:
@@ -103,5 +104,5 @@ async def _load(server: Server, workload: Workload, seed: str) -> dict[str, floa
         server.freeze()
     found = figures(workload, answers)
     shown = ", ".join(f"{name} {value:.1f}" for name, value in found.items())
-    _console.print(f"{seed}: {server.engine.name}: {shown}", soft_wrap=True)
+    console.print(f"{seed}: {server.engine.name}: {shown}", soft_wrap=True)
     return found

@@ -21,14 +21,16 @@ class Plan:
         workloads: Run on every engine in each repeat.
         engines: Which engines, unless the command line says.
         repeats: How often.
-        eager: vLLM does not compile.
+        starts: Engines in the order in which they are started and ended, once more than for the load.
+        narrow_starts: Engines that are started with a next to weightless model too, to tell what weights take.
     """
 
     warm_up: tuple[Workload, ...]
     workloads: tuple[Workload, ...]
     engines: tuple[str, ...]
     repeats: int
-    eager: bool
+    starts: tuple[str, ...]
+    narrow_starts: tuple[str, ...]
 
     def only(self, kinds: Sequence[str]) -> "Plan":
         """The same plan with nothing but workloads of these kinds."""
@@ -43,25 +45,27 @@ WARM_UP: tuple[Workload, ...] = (
 
 
 def full() -> Plan:
-    """Every workload three times; vLLM compiled."""
+    """Every workload three times, and three starts of each engine."""
     return Plan(
         WARM_UP,
         _workloads(new_tokens=64, prompts=4, mixed=Mixed()),
         engines=("superinfer", "stock", "vllm", "vllm-auto"),
         repeats=3,
-        eager=False,
+        starts=("superinfer", "stock", "vllm") * 2,
+        narrow_starts=("superinfer", "stock", "vllm"),
     )
 
 
 def quick() -> Plan:
-    """Shorter workloads, once each after their warm-up; vLLM eager, because compiling alone takes minutes."""
+    """Shorter workloads, once each after their warm-up; one start of vLLM, which compiles for a minute."""
     mixed = Mixed(batch=6, chat=10)
     return Plan(
         WARM_UP,
         _workloads(new_tokens=24, prompts=2, mixed=mixed),
         engines=("superinfer", "stock", "vllm"),
         repeats=1,
-        eager=True,
+        starts=("superinfer", "stock"),
+        narrow_starts=("superinfer", "stock"),
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from benchmark.engine.report import Summary
+from benchmark.engine.summary import READY, RESIDENT_WEIGHTS, Summary
 
 _PANELS = {
     "decode, tokens/s by concurrency": "decode_",
@@ -11,6 +11,8 @@ _PANELS = {
     "prefill with cached prefix, tokens/s by prompt length": "cached_prefill_",
     "mixed load, chat latency in ms": "mixed_chat_",
     "mixed load, tokens/s": "mixed_tok_s",
+    "first token after the start of the process, s": READY,
+    "resident memory that the weights take, over their size in float32": RESIDENT_WEIGHTS,
 }
 _COLOURS = ("#0b7285", "#adb5bd", "#e8590c", "#f2c48d")
 
@@ -24,9 +26,9 @@ def save(summary: Summary, file: Path) -> None:
 
     # Text as text keeps the file small and lets it be searched.
     pyplot.rcParams["svg.fonttype"] = "none"
-    panels = {title: names for title, prefix in _PANELS.items() if (names := _names(summary, prefix))}
-    figure, axes = pyplot.subplots(len(panels), 1, figsize=(8, 2.6 * len(panels)), squeeze=False, layout="constrained")
-    for axis, (title, names) in zip(axes[:, 0], panels.items(), strict=True):
+    shown = panels(summary)
+    figure, axes = pyplot.subplots(len(shown), 1, figsize=(8, 2.6 * len(shown)), squeeze=False, layout="constrained")
+    for axis, (title, names) in zip(axes[:, 0], shown, strict=True):
         _draw(axis, summary, names, _PANELS[title])
         axis.set_title(title, fontsize=10, loc="left")
         axis.spines[["top", "right"]].set_visible(False)
@@ -34,6 +36,11 @@ def save(summary: Summary, file: Path) -> None:
     # No date in the file: the same figures give the same bytes.
     figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
     pyplot.close(figure)
+
+
+def panels(summary: Summary) -> list[tuple[str, list[str]]]:
+    """Titles, and the figures that belong below them; what was not measured has no panel."""
+    return [(title, names) for title, prefix in _PANELS.items() if (names := _names(summary, prefix))]
 
 
 def _names(summary: Summary, prefix: str) -> list[str]:

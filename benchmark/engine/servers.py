@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from benchmark.engine.workloads import Request, Urgency
 _START_TIMEOUT_S = 600
 _POLL_S = 0.1
 _LOG_TAIL_LINES = 30
+_KERNEL_LIBRARY = re.compile(r"/(_C\w*\.abi3\.so|superinfer_kernels\.so)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,11 @@ class Startup:
     """What it took to get the first token.
 
     Attributes:
-        first_token_s: From the start of the process to the first token of the first request.
+        ready_s: From the start of the process to the first token of the first request.
         resident_bytes: Resident memory of the engine's largest process, which holds the weights, at that moment.
     """
 
-    first_token_s: float
+    ready_s: float
     resident_bytes: int
 
 
@@ -56,6 +58,11 @@ class Server:
     def resident_bytes(self) -> int:
         """Resident memory of the engine's largest process."""
         return _resident_bytes(self._process)
+
+    def kernel_libraries(self) -> list[str]:
+        """File names of the engine's own kernel libraries, as its processes have loaded them."""
+        maps = "".join(Path(f"/proc/{member.pid}/maps").read_text() for member in _family(self._process))
+        return sorted(set(_KERNEL_LIBRARY.findall(maps)))
 
 
 def free_port() -> int:

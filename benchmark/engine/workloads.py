@@ -39,6 +39,7 @@ class Decode:
 
     concurrency: int
     new_tokens: int = 64
+    prompt_tokens = 16
     sequential = False
 
     @property
@@ -51,9 +52,9 @@ class Decode:
         return []
 
     def requests(self, seed: str) -> list[Request]:
-        """Distinct prompts of 16 tokens."""
+        """Distinct prompts."""
         draw = _Tokens(f"{self.name}/{seed}")
-        return [Request(draw(16), self.new_tokens) for _ in range(self.concurrency)]
+        return [Request(draw(self.prompt_tokens), self.new_tokens) for _ in range(self.concurrency)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ class Prefill:
         """Key of this workload in reports."""
         return f"{'cached_' if self.cached else ''}prefill_{self.prompt_tokens}"
 
+    @property
+    def cached_tokens(self) -> int:
+        """How many of a prompt's tokens are in the cache."""
+        return self.prompt_tokens - _TAIL_TOKENS if self.cached else 0
+
     def prepare(self, seed: str) -> list[Request]:
         """Twice the prefix with other tails, so that its end is a node of a radix tree: it was shared before."""
         return self._sharing_prefix(seed, "prepare", 2) if self.cached else []
@@ -88,7 +94,7 @@ class Prefill:
         return [Request(draw(self.prompt_tokens), max_tokens=1) for _ in range(self.count)]
 
     def _sharing_prefix(self, seed: str, phase: str, count: int) -> list[Request]:
-        prefix = _Tokens(f"{self.name}/{seed}")(self.prompt_tokens - _TAIL_TOKENS)
+        prefix = _Tokens(f"{self.name}/{seed}")(self.cached_tokens)
         tail = _Tokens(f"{self.name}/{seed}/{phase}")
         return [Request(prefix + tail(_TAIL_TOKENS), max_tokens=1) for _ in range(count)]
 

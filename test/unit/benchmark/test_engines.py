@@ -44,7 +44,15 @@ def test_vllm_gets_as_many_cores_as_others_get_threads(setting, peers):
     assert cores == str(min(os.sched_getaffinity(0)))
 
 
-def test_vllm_compiles_unless_the_plan_is_eager(setting, peers, tmp_path):
+def test_vllm_gets_the_openmp_that_it_brings(setting, peers):
+    assert "LD_PRELOAD" not in ENGINES["vllm-auto"](setting).variables
+    openmp = peers.parents[1] / "lib" / "libiomp5.so"
+    openmp.parent.mkdir()
+    openmp.touch()
+    assert ENGINES["vllm"](setting).variables["LD_PRELOAD"].split(":")[0] == str(openmp)
+
+
+def test_vllm_compiles_unless_told_not_to(setting, peers, tmp_path):
     assert "--enforce-eager" not in ENGINES["vllm"](setting).command
     assert "--enforce-eager" in ENGINES["vllm"](Setting(Path("/m"), 1, 1, tmp_path, eager=True)).command
 
