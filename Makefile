@@ -25,6 +25,7 @@ lint: setup ## ruff, mypy, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --strict scripts/setup.py scripts/cpu_env/superinfer_cpu_env.py
+	$(BIN)/mypy --strict --ignore-missing-imports --package benchmark
 	$(BIN)/lint-imports
 
 docs-check: setup ## compare the documents with the code
