@@ -8,19 +8,6 @@
 namespace superinfer {
 namespace {
 
-// [tokens, width], the rows dense.
-int64_t row_stride(const TensorView& x, const char* name) {
-  check_tensor(x, name, 2);
-  check_dense(x, name, 1, 1);
-  return x.stride(0);
-}
-
-void check_rows(const TensorView& x, const char* name, const TensorView& like, DType dtype) {
-  row_stride(x, name);
-  check_size(x, name, 0, like.size(0));
-  check_same_dtype(dtype_of(x, name), name, dtype, "x");
-}
-
 NormParams norm_of(const TensorView& x, const TensorView& weight, const TensorView& out, double eps) {
   NormParams params{};
   params.x_stride = row_stride(x, "x");
@@ -103,26 +90,6 @@ void argmax(TensorView x, TensorView out) {
   kernels().argmax(params);
 }
 
-void linear(TensorView x, TensorView weight, TensorView out) {
-  LinearParams params;
-  params.x_stride = row_stride(x, "x");
-  check_same_dtype(dtype_of(x, "x"), "x", DType::kFloat32, "float32");
-  params.rows = x.size(0);
-  params.inputs = x.size(1);
-  check_tensor(weight, "weight", 2);
-  check_contiguous(weight, "weight");
-  check_size(weight, "weight", 1, params.inputs);
-  params.outputs = weight.size(0);
-  check_rows(out, "out", x, DType::kFloat32);
-  check_size(out, "out", 1, params.outputs);
-  params.x = static_cast<const float*>(x.data_ptr());
-  params.weight = weight.data_ptr();
-  params.weight_dtype = dtype_of(weight, "weight");
-  params.out = static_cast<float*>(out.data_ptr());
-  params.out_stride = out.stride(0);
-  kernels().linear(params);
-}
-
 // Comma-separated, widest first.
 tvm::ffi::String isas() {
   std::string joined;
@@ -141,7 +108,6 @@ TVM_FFI_DLL_EXPORT_TYPED_FUNC(fused_add_rms_norm, fused_add_rms_norm);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(rope, rope);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(silu_and_mul, silu_and_mul);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(argmax, argmax);
-TVM_FFI_DLL_EXPORT_TYPED_FUNC(linear, linear);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(isas, isas);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(isa, isa);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(choose_isa, choose_isa);

@@ -71,6 +71,19 @@ inline Rows rows_of(const TensorView& x, const char* name) {
   return {x.data_ptr(), dtype_of(x, name), x.stride(0), x.stride(1)};
 }
 
+// [tokens, width], the rows dense.
+inline int64_t row_stride(const TensorView& x, const char* name) {
+  check_tensor(x, name, 2);
+  check_dense(x, name, 1, 1);
+  return x.stride(0);
+}
+
+inline void check_rows(const TensorView& x, const char* name, const TensorView& like, DType dtype) {
+  row_stride(x, name);
+  check_size(x, name, 0, like.size(0));
+  check_same_dtype(dtype_of(x, name), name, dtype, "x");
+}
+
 inline KvPool pool_of(const TensorView& k_cache, const TensorView& v_cache) {
   check_tensor(k_cache, "k_cache", 3);
   check_tensor(v_cache, "v_cache", 3);

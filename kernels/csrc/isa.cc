@@ -5,8 +5,8 @@
 #include "superinfer/extend.h"
 #include "superinfer/kernel_table.h"
 #include "superinfer/kv_store.h"
-#include "superinfer/linear.h"
 #include "superinfer/norm.h"
+#include "superinfer/packed_linear.h"
 #include "superinfer/rope.h"
 
 #define SUPERINFER_TEXT_OF(x) #x
@@ -23,7 +23,7 @@ const KernelTable& kernel_table() {
                                  rope,
                                  silu_and_mul,
                                  argmax,
-                                 linear};
+                                 packed_linear};
   return table;
 }
 

@@ -99,19 +99,3 @@ def test_argmax_takes_the_first_nan_and_survives_infinities(position: int):
     out = torch.full((2,), -1)
     kernels.argmax(logits, out)
     assert out.tolist() == [position, position]
-
-
-@settings(max_examples=20)
-@given(
-    rows=st.integers(0, 40),
-    outputs=st.one_of(st.integers(1, 140), st.just(500)),
-    inputs_=st.one_of(st.integers(1, 70), st.just(576)),
-    dtype=CACHE_DTYPES,
-    seed=SEEDS,
-)
-def test_linear(rows: int, outputs: int, inputs_: int, dtype: torch.dtype, seed: int):
-    x = inputs.strided(inputs.normal(rows, inputs_, seed=seed))
-    weight = inputs.normal(outputs, inputs_, dtype=dtype, seed=seed + 1)
-    out = inputs.strided(inputs.poisoned(rows, outputs))
-    kernels.linear(x, weight, out)
-    assert error(out, reference.linear(x, weight)) < 1e-5

@@ -14,7 +14,7 @@ struct KernelTable {
   void (*rope)(const RopeParams&);
   void (*silu_and_mul)(const SiluMulParams&);
   void (*argmax)(const ArgmaxParams&);
-  void (*linear)(const LinearParams&);
+  void (*packed_linear)(const PackedLinearParams&);
 };
 
 namespace portable {

@@ -113,9 +113,13 @@ struct SiluMulParams {
   int64_t width;
 };
 
-struct LinearParams {
+// Outputs that lie side by side in a packed weight: a whole number of vectors on every instruction set.
+constexpr int kPanel = 16;
+
+struct PackedLinearParams {
   const float* x;      // [rows, inputs]
-  const void* weight;  // contiguous [outputs, inputs]
+  const void* weight;  // contiguous [outputs / kPanel rounded up, inputs, kPanel]
+  const float* bias;   // null, or [outputs]
   float* out;          // [rows, outputs]
   DType weight_dtype;
   int64_t x_stride;
@@ -123,6 +127,7 @@ struct LinearParams {
   int64_t rows;
   int64_t outputs;
   int64_t inputs;
+  bool accumulate;  // add to what is in out
 };
 
 struct ArgmaxParams {

@@ -5,9 +5,10 @@ They are compiled for this machine when first used and kept in the user's cache.
 """
 
 from superinfer.kernels.attention import decode_attention, extend_attention, kv_store
-from superinfer.kernels.elements import argmax, fused_add_rms_norm, linear, rms_norm, rope, silu_and_mul
+from superinfer.kernels.elements import argmax, fused_add_rms_norm, rms_norm, rope, silu_and_mul
 from superinfer.kernels.errors import KernelsUnavailable
 from superinfer.kernels.library import available, current_isa, supported_isas, unavailable_reason, use_isa
+from superinfer.kernels.linear import pack, packed_linear, packed_shape, unpack_rows
 
 __all__ = [
     "KernelsUnavailable",
@@ -18,11 +19,14 @@ __all__ = [
     "extend_attention",
     "fused_add_rms_norm",
     "kv_store",
-    "linear",
+    "pack",
+    "packed_linear",
+    "packed_shape",
     "rms_norm",
     "rope",
     "silu_and_mul",
     "supported_isas",
     "unavailable_reason",
+    "unpack_rows",
     "use_isa",
 ]

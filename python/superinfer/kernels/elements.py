@@ -74,14 +74,3 @@ def argmax(logits: "torch.Tensor", out: "torch.Tensor") -> None:
         out: int64 ``[rows]``.
     """
     library().argmax(logits, out)
-
-
-def linear(x: "torch.Tensor", weight: "torch.Tensor", out: "torch.Tensor") -> None:
-    """``out = x @ weight.T``, fastest for few rows; the weight is read as it is stored.
-
-    Args:
-        x: float32 ``[rows, inputs]``, rows dense.
-        weight: ``[outputs, inputs]``, contiguous, of any of the dtypes.
-        out: float32 ``[rows, outputs]``, rows dense.
-    """
-    library().linear(x, weight, out)

@@ -28,7 +28,7 @@ class Library:
         self.rope = module.get_function("rope")
         self.silu_and_mul = module.get_function("silu_and_mul")
         self.argmax = module.get_function("argmax")
-        self.linear = module.get_function("linear")
+        self.packed_linear = module.get_function("packed_linear")
         self.isas = module.get_function("isas")
         self.isa = module.get_function("isa")
         self.choose_isa = module.get_function("choose_isa")

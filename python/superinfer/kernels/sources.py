@@ -59,7 +59,9 @@ def units(root: Path) -> list[Unit]:
         )
         for name in isa_names()
     ]
-    return isa + [Unit(csrc / f"{name}.cc", name, ()) for name in ("bind_attention", "bind_elements", "dispatch")]
+    return isa + [
+        Unit(csrc / f"{name}.cc", name, ()) for name in ("bind_attention", "bind_elements", "bind_linear", "dispatch")
+    ]
 
 
 def all_files(root: Path) -> list[Path]:

@@ -142,6 +142,18 @@ void run_elements(const KernelTable& kernels) {
   for (int64_t index : best) require(index == 0, "argmax");
 }
 
+void run_linear(const KernelTable& kernels) {
+  const int64_t rows = draw(0, 1) == 0 ? draw(0, 14) : draw(90, 110), outputs = draw(1, 100), inputs = draw(1, 90);
+  const DType dtype = draw_dtype();
+  Numbers weight((outputs + kPanel - 1) / kPanel * kPanel * inputs, dtype);
+  std::vector<float> x(rows * inputs, 1.0f), bias(outputs, 1.0f), out(rows * outputs, 2.0f);
+  const bool accumulate = draw(0, 1) == 1, biased = draw(0, 1) == 1;
+  kernels.packed_linear({x.data(), weight.data(), biased ? bias.data() : nullptr, out.data(), dtype, inputs, outputs,
+                         rows, outputs, inputs, accumulate});
+  const float expected = weight.at(0) * float(inputs) + (accumulate ? 2.0f : 0.0f) + (biased ? 1.0f : 0.0f);
+  for (float value : out) require(std::abs(value - expected) < 1e-3f * expected, "linear");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -151,6 +163,7 @@ int main(int argc, char** argv) {
     run_attention(kernels);
     run_store(kernels);
     run_elements(kernels);
+    run_linear(kernels);
   }
   std::printf("%s: %d rounds\n", kernels.name, rounds);
 }
