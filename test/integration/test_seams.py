@@ -69,7 +69,7 @@ def test_every_import_is_listed(path):
 SUBCLASSES = [
     "superinfer.srt.attention.CpuAttentionBackend",
     "superinfer.srt.linear.PackedLinearMethod",
-    "superinfer.srt.linear.SharedHeadMethod",
+    "superinfer.srt.linear.PackedTableMethod",
     *(hook.replacement for hook in HOOKS),
     "superinfer.srt.adder.SkipAheadAdder",
     "superinfer.srt.cpu.PortableCpuPlatform",

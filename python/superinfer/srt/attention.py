@@ -27,78 +27,94 @@ class CpuAttentionBackend(TorchNativeAttnBackend):
         super().__init__(model_runner)
         pool = self.token_to_kv_pool
         self._plain_pool = type(pool) is MHATokenToKVPool and pool.dtype in KV_DTYPES
-        self._qo_indptr: torch.Tensor | None = None
+        self._extends: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def init_forward_metadata(self, forward_batch: Any) -> None:
-        """Once per forward pass, for all layers: where each request's queries begin."""
+        """Once per forward pass, for all layers: where each request's queries begin, and after how many keys."""
         super().init_forward_metadata(forward_batch)
-        self._qo_indptr = None
+        self._extends = None
         if forward_batch.extend_seq_lens is not None:
             lens = forward_batch.extend_seq_lens.to(torch.int64)
-            self._qo_indptr = torch.nn.functional.pad(lens.cumsum(0), (1, 0))
+            qo_indptr = torch.nn.functional.pad(lens.cumsum(0), (1, 0))
+            self._extends = forward_batch.extend_prefix_lens.to(torch.int64), qo_indptr
 
     def forward_extend(
         self, q: Any, k: Any, v: Any, layer: Any, forward_batch: Any, save_kv_cache: bool = True
     ) -> torch.Tensor:
         """Attention of new tokens; ``q`` is ``[tokens, q_heads * head_dim]``, and so is the result."""
-        if not self._covers(layer):
+        if not self.covers(layer):
             return super().forward_extend(q, k, v, layer, forward_batch, save_kv_cache)
-        keys, values = self._store(k, v, layer, forward_batch, save_kv_cache)
-        out = q.new_empty((q.shape[0], layer.tp_q_head_num, layer.v_head_dim))
-        kernels.extend_attention(
-            q.view(-1, layer.tp_q_head_num, layer.qk_head_dim),
-            keys,
-            values,
-            self.req_to_token_pool.req_to_token,
-            forward_batch.req_pool_indices,
-            forward_batch.seq_lens,
-            forward_batch.extend_prefix_lens.to(torch.int64),
-            self._qo_indptr,
-            out,
-            scale=layer.scaling,
-            logit_cap=layer.logit_cap or 0.0,
-            window=_window(layer),
-        )
-        return out.view(q.shape[0], -1)
+        return self._flat(q, k, v, layer, forward_batch, save_kv_cache)
 
     def forward_decode(
         self, q: Any, k: Any, v: Any, layer: Any, forward_batch: Any, save_kv_cache: bool = True
     ) -> torch.Tensor:
         """Attention of one new token per request; shapes as in ``forward_extend``."""
-        if not self._covers(layer):
+        if not self.covers(layer):
             return super().forward_decode(q, k, v, layer, forward_batch, save_kv_cache)
-        keys, values = self._store(k, v, layer, forward_batch, save_kv_cache)
-        out = q.new_empty((q.shape[0], layer.tp_q_head_num, layer.v_head_dim))
-        kernels.decode_attention(
-            q.view(-1, layer.tp_q_head_num, layer.qk_head_dim),
-            keys,
-            values,
-            self.req_to_token_pool.req_to_token,
-            forward_batch.req_pool_indices,
-            forward_batch.seq_lens,
-            out,
-            scale=layer.scaling,
-            logit_cap=layer.logit_cap or 0.0,
-            window=_window(layer),
-        )
-        return out.view(q.shape[0], -1)
+        return self._flat(q, k, v, layer, forward_batch, save_kv_cache)
 
-    def _covers(self, layer: Any) -> bool:
+    def covers(self, layer: Any) -> bool:
+        """Whether the kernels compute what this attention layer needs."""
         return self._plain_pool and layer.attn_type is AttentionType.DECODER and not layer.is_cross_attention
 
-    def _store(self, k: Any, v: Any, layer: Any, forward_batch: Any, save: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write the new keys and values; returns the layer's caches."""
+    def attend(
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor | None,
+        v: torch.Tensor | None,
+        layer: Any,
+        forward_batch: Any,
+        out: torch.Tensor,
+    ) -> None:
+        """Store the new keys and values, then attend to all of them.
+
+        Args:
+            q: ``[tokens, q_heads, head_dim]``.
+            k: ``[tokens, kv_heads, head_dim]``, or ``None`` to leave the cache as it is.
+            v: ``[tokens, kv_heads, v_head_dim]``, likewise.
+            layer: A layer that ``covers``.
+            forward_batch: SGLang's description of the batch.
+            out: ``[tokens, q_heads, v_head_dim]``: written to.
+        """
         pool = self.token_to_kv_pool
         keys, values = pool.get_key_buffer(layer.layer_id), pool.get_value_buffer(layer.layer_id)
-        if save and k is not None and v is not None:
-            kernels.kv_store(
-                k.view(-1, layer.tp_k_head_num, layer.qk_head_dim),
-                v.view(-1, layer.tp_v_head_num, layer.v_head_dim),
+        if k is not None and v is not None:
+            kernels.kv_store(k, v, keys, values, forward_batch.out_cache_loc)
+        table = self.req_to_token_pool.req_to_token
+        rows, seq_lens = forward_batch.req_pool_indices, forward_batch.seq_lens
+        scale, cap, window = layer.scaling, layer.logit_cap or 0.0, _window(layer)
+        if self._extends is None:
+            kernels.decode_attention(
+                q, keys, values, table, rows, seq_lens, out, scale=scale, logit_cap=cap, window=window
+            )
+        else:
+            prefix_lens, qo_indptr = self._extends
+            kernels.extend_attention(
+                q,
                 keys,
                 values,
-                forward_batch.out_cache_loc,
+                table,
+                rows,
+                seq_lens,
+                prefix_lens,
+                qo_indptr,
+                out,
+                scale=scale,
+                logit_cap=cap,
+                window=window,
             )
-        return keys, values
+
+    def _flat(self, q: Any, k: Any, v: Any, layer: Any, forward_batch: Any, save: bool) -> torch.Tensor:
+        """``attend`` on tensors whose heads are side by side."""
+        out = q.new_empty((q.shape[0], layer.tp_q_head_num, layer.v_head_dim))
+        if save and k is not None and v is not None:
+            k = k.view(-1, layer.tp_k_head_num, layer.qk_head_dim)
+            v = v.view(-1, layer.tp_v_head_num, layer.v_head_dim)
+        else:
+            k = v = None
+        self.attend(q.view(-1, layer.tp_q_head_num, layer.qk_head_dim), k, v, layer, forward_batch, out)
+        return out.view(q.shape[0], -1)
 
 
 def _window(layer: Any) -> int:

@@ -69,10 +69,13 @@ class PortableCpuPlatform(SRTPlatform):
         fused_ops.register(DISPATCH_KEY)
 
     def post_load_model(self, model: torch.nn.Module) -> None:
-        """Pack the weights of linear layers."""
-        from superinfer.srt.linear import pack_linears, speed_up_head
+        """Lay the weights out for our kernels, and let these run the layers where they can."""
+        if not kernels.available():
+            return
+        from superinfer.srt import decoder, linear
 
-        logger.info("Packed %d linear layers; own output layer: %s.", pack_linears(model), speed_up_head(model))
+        packed, lean = linear.pack_weights(model), decoder.install(model)
+        logger.info("Packed the weights of %d layers; own loop over the layers: %s.", packed, lean)
 
     def get_device_total_memory(self, device_id: int = 0) -> int:
         """Bytes of memory in this host."""

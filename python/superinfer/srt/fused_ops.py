@@ -7,8 +7,12 @@ from sglang.kernels.fused_op import BaseFusedOp
 from sglang.srt.layers.activation import SiluAndMul
 from sglang.srt.layers.layernorm import RMSNorm
 from sglang.srt.layers.rotary_embedding.base import RotaryEmbedding
+from sglang.srt.layers.rotary_embedding.rope_variant import Llama3RotaryEmbedding
 
 from superinfer import kernels
+
+PLAIN_ROTARY = (RotaryEmbedding, Llama3RotaryEmbedding)
+"""The variants differ only in their tables."""
 
 
 def register(dispatch_key: str) -> None:
@@ -24,11 +28,9 @@ def rms_norm(
     plain = (
         x.dim() == 2
         and x.is_contiguous()
-        and self.has_weight
-        and self.variance_size_override is None
+        and is_plain_norm(self)
         and post_residual_addition is None
         and (residual is None or residual.dtype == x.dtype)
-        and self.override_orig_dtype is None
         and not args
     )
     if not plain:
@@ -59,7 +61,7 @@ def rotary(
     fused_set_kv_buffer_arg: Any = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """``RotaryEmbedding.forward``, in place also where query and key are parts of one projection."""
-    if type(self) is not RotaryEmbedding or offsets is not None or positions.dim() != 1 or query.dim() != 2:
+    if not is_plain_rotary(self) or offsets is not None or positions.dim() != 1 or query.dim() != 2:
         return self.forward_native(positions, query, key, offsets, fused_set_kv_buffer_arg)
     kernels.rope(
         _heads(query, self.head_size),
@@ -69,6 +71,16 @@ def rotary(
         interleaved=not self.is_neox_style,
     )
     return query, key
+
+
+def is_plain_norm(norm: Any) -> bool:
+    """Whether an ``RMSNorm`` is the textbook's."""
+    return bool(norm.has_weight and norm.variance_size_override is None and norm.override_orig_dtype is None)
+
+
+def is_plain_rotary(rotary: Any) -> bool:
+    """Whether a rotary embedding is the textbook's, on a table of cosines and sines that SGLang computed."""
+    return type(rotary) in PLAIN_ROTARY
 
 
 def _heads(x: torch.Tensor, head_size: int) -> torch.Tensor:

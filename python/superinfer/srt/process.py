@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from superinfer.srt.hooks import Role, verify
-from superinfer.srt.threads import THREADS_ENV, limit_threads
+from superinfer.srt.threads import use_compute_threads
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def load(role: Role) -> None:
 
 def run_scheduler(*args: Any, **kwargs: Any) -> None:
     """Scheduler process of one rank; the arguments are those of SGLang's function of that purpose."""
-    limit_threads(int(os.environ.get(THREADS_ENV, "0")) or None)
+    use_compute_threads()
     _load_or_exit(Role.SCHEDULER)
     from sglang.srt.managers.scheduler import run_scheduler_process
 

@@ -23,7 +23,20 @@ def reserve_for_scheduler() -> None:
     limit_threads(1)
 
 
-def limit_threads(count: int | None) -> None:
-    """Set the size of thread pools that libraries create from now on; ``None`` changes nothing."""
-    if count is not None:
-        os.environ.update(dict.fromkeys(_POOL_ENVS, str(count)))
+def limit_threads(count: int) -> None:
+    """Set the size of thread pools that libraries create from now on."""
+    os.environ.update(dict.fromkeys(_POOL_ENVS, str(count)))
+
+
+def use_compute_threads() -> None:
+    """In the scheduler process, on the thread that computes: as many threads as ``reserve_for_scheduler`` reserved.
+
+    Unpickling this process's arguments has loaded torch already, with the launcher's one thread: the variables alone
+    would come too late.
+    """
+    count = int(os.environ.get(THREADS_ENV, "0"))
+    if count > 0:
+        import torch
+
+        limit_threads(count)
+        torch.set_num_threads(count)

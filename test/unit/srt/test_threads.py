@@ -21,8 +21,8 @@ def test_a_limit_is_for_every_kind_of_pool(environ):
     assert environ == dict.fromkeys(POOLS, "3")
 
 
-def test_no_limit_changes_nothing(environ):
-    threads.limit_threads(None)
+def test_without_a_reservation_nothing_changes(environ):
+    threads.use_compute_threads()
     assert environ == {}
 
 
