@@ -33,7 +33,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         "--engines",
         type=_subset(tuple(ENGINES)),
         metavar="NAME,...",
-        help=f"of {', '.join(ENGINES)} (default: all; with --quick all but the last)",
+        help=f"of {', '.join(ENGINES)} (default: all; with --quick one vllm)",
     )
     parser.add_argument(
         "--only",

@@ -49,7 +49,7 @@ def full() -> Plan:
     return Plan(
         WARM_UP,
         _workloads(new_tokens=64, prompts=4, mixed=Mixed()),
-        engines=("superinfer", "stock", "vllm", "vllm-auto"),
+        engines=("superinfer", "stock", "vllm", "vllm-iomp", "vllm-auto"),
         repeats=3,
         starts=("superinfer", "stock", "vllm") * 2,
         narrow_starts=("superinfer", "stock", "vllm"),

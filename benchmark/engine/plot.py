@@ -14,7 +14,7 @@ _PANELS = {
     "first token after the start of the process, s": READY,
     "resident memory that the weights take, over their size in float32": RESIDENT_WEIGHTS,
 }
-_COLOURS = ("#0b7285", "#adb5bd", "#e8590c", "#f2c48d")
+_COLOURS = ("#0b7285", "#adb5bd", "#e8590c", "#f08c00", "#f2c48d")
 
 
 def save(summary: Summary, file: Path) -> None:

@@ -1,7 +1,7 @@
 """From single measurements to one figure with its spread, and from there to ratios."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.engine.figures import MIXED_TOTAL, throughput_name
@@ -40,11 +40,11 @@ def summarise(measurement: Measurement, shape: ModelShape) -> Summary:
 def ratios(summary: Summary) -> dict[str, Any]:
     """SuperInfer's figures over each peer's: above 1 is better for tokens per second, below 1 for times and memory.
 
-    vLLM's figure is the better of its two settings of threads, where both were measured. ``prefill`` and
+    vLLM's figure is the best of its settings, of those that were measured. ``prefill`` and
     ``cached_prefill`` are geometric means over the prompt lengths. What was not measured is ``None``.
     """
     medians = {engine: {name: spread.median for name, spread in of.items()} for engine, of in summary.items()}
-    medians["vllm"] = _better(medians.get("vllm", {}), medians.get("vllm-auto", {}))
+    medians["vllm"] = _best([medians[engine] for engine in summary if engine.startswith("vllm")])
     found: dict[str, Any] = {}
     for peer in ("vllm", "stock"):
 
@@ -65,10 +65,10 @@ def ratios(summary: Summary) -> dict[str, Any]:
     return found
 
 
-def _better(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
-    """Figure by figure, the greater rate, or the shorter time or smaller memory."""
+def _best(settings: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Figure by figure, the greatest rate, or the shortest time or smallest memory."""
     choose = {True: max, False: min}
     return {
-        name: choose[name.endswith("_tok_s")](of[name] for of in (one, other) if name in of)
-        for name in one.keys() | other.keys()
+        name: choose[name.endswith("_tok_s")](of[name] for of in settings if name in of)
+        for name in {name for of in settings for name in of}
     }

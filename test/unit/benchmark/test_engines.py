@@ -39,17 +39,18 @@ def test_sglang_gets_its_threads_and_as_much_cache(name, setting):
     assert engine.command[engine.command.index("--max-total-tokens") + 1] == "32768"
 
 
-def test_vllm_gets_as_many_cores_as_others_get_threads(setting, peers):
-    cores = ENGINES["vllm"](setting).variables["VLLM_CPU_OMP_THREADS_BIND"]
+@pytest.mark.parametrize("name", ["vllm", "vllm-iomp"])
+def test_vllm_gets_as_many_cores_as_others_get_threads(name, setting, peers):
+    cores = ENGINES[name](setting).variables["VLLM_CPU_OMP_THREADS_BIND"]
     assert cores == str(min(os.sched_getaffinity(0)))
 
 
-def test_vllm_gets_the_openmp_that_it_brings(setting, peers):
-    assert "LD_PRELOAD" not in ENGINES["vllm-auto"](setting).variables
+def test_vllm_iomp_gets_the_openmp_that_vllm_brings(setting, peers):
+    assert "LD_PRELOAD" not in ENGINES["vllm"](setting).variables
     openmp = peers.parents[1] / "lib" / "libiomp5.so"
     openmp.parent.mkdir()
     openmp.touch()
-    assert ENGINES["vllm"](setting).variables["LD_PRELOAD"].split(":")[0] == str(openmp)
+    assert ENGINES["vllm-iomp"](setting).variables["LD_PRELOAD"].split(":")[0] == str(openmp)
 
 
 def test_vllm_compiles_unless_told_not_to(setting, peers, tmp_path):
