@@ -15,7 +15,9 @@ def model_path():
 def server(tmp_path_factory):
     log = tmp_path_factory.mktemp("e2e") / "server.log"
     strict = {"SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_BUSY": "1"}
-    with running_server(log, "--enable-metrics", "--random-seed", "0", env=strict) as server:
+    # KV in float32, too, so that tokens can be compared with transformers'.
+    args = ["--dtype", "float32", "--enable-metrics", "--random-seed", "0"]
+    with running_server(log, *args, env=strict) as server:
         yield server
 
 

@@ -12,7 +12,8 @@ STRICT = {
     "SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_BUSY": "1",
     "SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_IDLE": "1",
 }
-SMALL = ["--max-total-tokens", "2048", "--log-level", "info", "--random-seed", "0"]
+# With float32 KV caches, outputs can be compared with transformers'.
+SMALL = ["--dtype", "float32", "--max-total-tokens", "2048", "--log-level", "info", "--random-seed", "0"]
 API_KEY = "tiny-secret"
 CLASSES = """
 [classes.gold]
@@ -47,7 +48,7 @@ def classes_file(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def overlap_server(tiny_model, classes_file, tmp_path_factory):
-    """Overlap scheduling, page size 1, one request at a time, our own classes file."""
+    """Overlap scheduling, page size 1, our own classes file."""
     log = tmp_path_factory.mktemp("overlap") / "server.log"
     args = ["--model-path", str(tiny_model), "--slo-classes", str(classes_file), *SMALL]
     with running_server(log, *args, "--enable-metrics", "--max-running-requests", "4", env=STRICT) as server:
@@ -58,7 +59,8 @@ def overlap_server(tiny_model, classes_file, tmp_path_factory):
 def paged_server(tiny_model, tmp_path_factory):
     """No overlap, page size 16, chunked prefill, an API key."""
     log = tmp_path_factory.mktemp("paged") / "server.log"
-    args = ["--model-path", str(tiny_model), *SMALL, "--page-size", "16", "--chunked-prefill-size", "64"]
+    args = ["--model-path", str(tiny_model), *SMALL, "--page-size", "16"]
+    args += ["--chunked-prefill-size", "64"]
     with running_server(log, *args, "--disable-overlap-schedule", env=STRICT, api_key=API_KEY) as server:
         yield server
 

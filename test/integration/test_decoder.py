@@ -52,7 +52,7 @@ def test_greedy_tokens_equal_transformers(case: Case, tmp_path: Path):
         for p in PROMPTS
     ]
     log = tmp_path / "server.log"
-    args = ["--model-path", str(directory), "--max-total-tokens", "2048", "--log-level", "info"]
+    args = ["--model-path", str(directory), "--max-total-tokens", "2048", "--log-level", "info", "--dtype", "float32"]
     params = {"temperature": 0, "max_new_tokens": 16, "ignore_eos": True}
     with running_server(log, *args) as server, server.client() as client:
         outputs = client.post("/generate", json={"input_ids": PROMPTS, "sampling_params": params}).json()

@@ -5,8 +5,8 @@
 
 namespace superinfer::SUPERINFER_ISA {
 
-// Rows of a register tile: with two vectors of columns it fills the register file without spilling.
-constexpr int kTileRows = kWidth == 16 ? 12 : kWidth == 8 ? 6 : 4;
+// Rows of a register tile. With two vectors of columns it fills the registers of AVX2; higher tiles gain nothing more.
+constexpr int kTileRows = kWidth >= 8 ? 6 : 4;
 
 struct Product {
   int depth;

@@ -11,25 +11,32 @@ namespace superinfer::SUPERINFER_ISA {
 
 constexpr int kPanelVecs = kPanel / kWidth;
 
-// A register tile: sums for ROWS rows times PANELS panels. Few rows take more panels, to keep as many sums in flight
-// as the multipliers need.
-template <int ROWS, int PANELS>
+// A register tile: sums for ROWS rows times PANELS panels. WIDENS: 16-bit weights are widened once for many tiles,
+// rather than in each.
+template <int ROWS, int PANELS, bool WIDENS = false>
 struct TileShape {
   static constexpr int kRows = ROWS;
   static constexpr int kPanels = PANELS;
+  static constexpr bool kWidens = WIDENS;
 };
-using OneRow = TileShape<1, kWidth == 16 ? 8 : kWidth == 8 ? 4 : 2>;
-using SomeRows = TileShape<kWidth == 16 ? 4 : kWidth == 8 ? 3 : 2, kWidth == 16 ? 4 : kWidth == 8 ? 2 : 1>;
-using ManyRows = TileShape<kWidth == 16 ? 12 : kWidth == 8 ? 6 : 2, kWidth == 16 ? 2 : 1>;
 
-// Rows that share what a thread keeps in its second-level cache: a multiple of every tile's rows.
-constexpr int64_t kRowBlock = 96;
+constexpr int by_width(int wide, int medium, int narrow) { return kWidth == 16 ? wide : kWidth == 8 ? medium : narrow; }
+
+// Few rows take more panels, to keep as many sums in flight as the multipliers need. Measured on Zen 4.
+using OneRow = TileShape<1, by_width(8, 4, 2)>;
+using SomeRows = TileShape<by_width(4, 3, 2), by_width(4, 2, 1)>;
+using BatchRows = TileShape<by_width(14, 6, 2), 1>;
+using ManyRows = TileShape<by_width(6, 6, 2), by_width(2, 1, 1), true>;
+constexpr int64_t kManyFrom = 64;
+
+// Inputs ahead of their use that are asked for: a page's worth of a panel is beyond what the CPU foresees.
+constexpr int64_t kPrefetch = 96;
+
+// At most so many rows share what a thread keeps in its second-level cache.
+constexpr int64_t kRowBlock = 144;
 
 // Inputs taken at a time: longer sums go through the output.
 constexpr int64_t kDepthBlock = 768;
-
-// With so many rows, widening 16-bit weights once is cheaper than once for each tile.
-constexpr int64_t kWidenFrom = 2 * ManyRows::kRows;
 
 // How many turns a thread should get: enough to even out what other processes take from it.
 constexpr int64_t kTurns = 8;
@@ -44,8 +51,8 @@ struct PanelBlock {
   int64_t input, inputs;
 };
 
-// Adds a vector of sums to what the output begins with. Starting the sums there instead would round every product to the
-// precision of a large residual.
+// Adds a vector of sums to what the output begins with. Starting the sums there instead would round every product to
+// the precision of a large residual.
 SUPERINFER_INLINE void finish(const PackedLinearParams& p, int64_t row, int64_t output, bool first_inputs, Vec sum) {
   const int lanes = int(smaller<int64_t>(kWidth, p.outputs - output));
   if (lanes <= 0) return;
@@ -66,6 +73,7 @@ SUPERINFER_INLINE void packed_tile(const PackedLinearParams& p, const PanelBlock
     Vec right[PANELS * kPanelVecs];
     for (int j = 0; j < PANELS * kPanelVecs; ++j) {
       const W* panel = block.weight + (j / kPanelVecs) * block.panel_stride;
+      if (j % kPanelVecs == 0) __builtin_prefetch(panel + (k + kPrefetch) * kPanel);
       right[j] = load(panel + k * kPanel + (j % kPanelVecs) * kWidth);
     }
     for (int i = 0; i < ROWS; ++i) {
@@ -115,12 +123,14 @@ inline void panel_block_widened(const PackedLinearParams& p, const PanelBlock<W>
   if (scratch == nullptr) return panel_block<W, ROWS, PANELS>(p, block);
   widen_panels(block, PANELS, scratch);
   const int64_t stride = block.inputs * kPanel;
-  panel_block<float, ROWS, PANELS>(p, {scratch, stride, block.row, block.rows, block.output, block.input, block.inputs});
+  panel_block<float, ROWS, PANELS>(
+      p, {scratch, stride, block.row, block.rows, block.output, block.input, block.inputs});
 }
 
 // Rows [row, row + rows) and panels [begin, end).
 template <class W, class Tile>
-inline void panel_range(const PackedLinearParams& p, int64_t row, int64_t rows, int64_t begin, int64_t end, float* scratch) {
+inline void panel_range(const PackedLinearParams& p, int64_t row, int64_t rows, int64_t begin, int64_t end,
+                        float* scratch) {
   const int64_t stride = p.inputs * kPanel;
   for (int64_t input = 0; input < p.inputs; input += kDepthBlock) {
     PanelBlock<W> block{nullptr, stride, row, rows, 0, input, smaller(kDepthBlock, p.inputs - input)};
@@ -146,15 +156,17 @@ inline void packed_linear_in(const PackedLinearParams& p) {
   const int64_t panels = div_up(p.outputs, kPanel);
   const int64_t threads = omp_get_max_threads();
   const int64_t blocks = div_up(p.rows, kRowBlock);
+  const int64_t block_rows = round_up(div_up(p.rows, blocks), Tile::kRows);
   const int64_t turns = larger<int64_t>(1, threads * kTurns / blocks);
   const int64_t group = round_up(div_up(panels, turns), Tile::kPanels);
-  const bool widens = !std::is_same_v<W, float> && p.rows >= kWidenFrom;
+  constexpr bool kWidens = Tile::kWidens && !std::is_same_v<W, float>;
 #pragma omp parallel for collapse(2) schedule(dynamic)
   for (int64_t block = 0; block < blocks; ++block) {
     for (int64_t begin = 0; begin < panels; begin += group) {
-      const int64_t row = block * kRowBlock;
-      float* room = widens ? scratch.reserve(Tile::kPanels * kDepthBlock * kPanel) : nullptr;
-      panel_range<W, Tile>(p, row, smaller(kRowBlock, p.rows - row), begin, smaller(begin + group, panels), room);
+      const int64_t row = block * block_rows;
+      float* room = kWidens ? scratch.reserve(Tile::kPanels * kDepthBlock * kPanel) : nullptr;
+      const int64_t rows = smaller(block_rows, p.rows - row);
+      if (rows > 0) panel_range<W, Tile>(p, row, rows, begin, smaller(begin + group, panels), room);
     }
   }
 }
@@ -165,6 +177,7 @@ inline void packed_linear(const PackedLinearParams& params) {
     using W = Element<decltype(typed)>;
     if (params.rows == 1) return packed_linear_in<W, OneRow>(params);
     if (params.rows <= SomeRows::kRows) return packed_linear_in<W, SomeRows>(params);
+    if (params.rows < kManyFrom) return packed_linear_in<W, BatchRows>(params);
     packed_linear_in<W, ManyRows>(params);
   });
 }

@@ -41,6 +41,9 @@ class PortableCpuPlatform(SRTPlatform):
         if server_args.dtype == "auto":
             # Without native 16-bit arithmetic, bf16 is emulated and several times slower than fp32.
             server_args.dtype = "float32"
+            if server_args.kv_cache_dtype == "auto" and kernels.available():
+                # What is computed in fp32 may be kept in two bytes, as on a GPU. --dtype float32 keeps four.
+                server_args.kv_cache_dtype = "bf16"
         if server_args.mem_fraction_static is None:
             server_args.mem_fraction_static = self.MEMORY_FRACTION
         if server_args.max_total_tokens is None:

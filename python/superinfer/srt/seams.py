@@ -330,8 +330,8 @@ READS: tuple[Reads, ...] = (
     Reads(
         "sglang.srt.server_args.ServerArgs",
         "disaggregation_mode dllm_algorithm dtype enable_dp_attention enable_pdmux enable_priority_scheduling grpc_mode"
-        " grpc_port is_embedding max_total_tokens mem_fraction_static pp_size sampling_backend schedule_policy"
-        " scheduler_recv_interval sleep_on_idle smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size"
-        " use_ray",
+        " grpc_port is_embedding kv_cache_dtype max_total_tokens mem_fraction_static pp_size sampling_backend"
+        " schedule_policy scheduler_recv_interval sleep_on_idle smg_grpc_mode speculative_algorithm"
+        " tokenizer_worker_num tp_size use_ray",
     ),
 )
