@@ -11,7 +11,7 @@
 namespace superinfer::SUPERINFER_ISA {
 
 // Below this many numbers, waking other threads costs more than they save.
-constexpr int64_t kParallelFrom = 1 << 15;
+constexpr int64_t kParallelFrom = 1 << 13;
 
 // The same for the multiplications of attention.
 constexpr int64_t kParallelMultiplications = 1 << 17;

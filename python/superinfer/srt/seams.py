@@ -329,9 +329,9 @@ READS: tuple[Reads, ...] = (
     Reads("sglang.srt.managers.io_struct.GetInternalStateReqOutput", "internal_state"),
     Reads(
         "sglang.srt.server_args.ServerArgs",
-        "disaggregation_mode dllm_algorithm dtype enable_dp_attention enable_pdmux enable_priority_scheduling grpc_mode"
-        " grpc_port is_embedding kv_cache_dtype max_total_tokens mem_fraction_static pp_size sampling_backend"
-        " schedule_policy scheduler_recv_interval sleep_on_idle smg_grpc_mode speculative_algorithm"
-        " tokenizer_worker_num tp_size use_ray",
+        "chunked_prefill_size disaggregation_mode dllm_algorithm dtype enable_dp_attention enable_pdmux"
+        " enable_priority_scheduling grpc_mode grpc_port is_embedding kv_cache_dtype max_total_tokens"
+        " mem_fraction_static pp_size sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle"
+        " smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
     ),
 )
