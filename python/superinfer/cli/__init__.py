@@ -12,6 +12,7 @@ from superinfer.config import ConfigError
 SUMMARIES = {
     "serve": "Serve a model over HTTP.",
     "doctor": "Print versions, device, platform, active hooks, and what is unsupported here.",
+    "simulate": "Serve a trace under several scheduling policies on a model of other hardware.",
     "demo": "Serve the embedded model and run an agent program beside a batch job.",
 }
 

@@ -1,0 +1,70 @@
+"""A request as the rotating policy sees it, from arrival to the last token."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from superinfer.sched.state import SLOState
+
+
+class Phase(Enum):
+    """Where a request is."""
+
+    WAITING = "waiting"
+    """Not admitted: none of its own KV is in the pool."""
+    PREFILL = "prefill"
+    """Admitted, part of its prompt is computed."""
+    RUNNING = "running"
+    """Decodes a token in each step it takes part in."""
+    PARKED = "parked"
+    """Rotated out. Its tokens are known; its KV may be in the pool, on the host, or nowhere."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """What decisions are made of. The engine, real or simulated, keeps it up to date; policies set ``tier`` only.
+
+    Attributes:
+        state: Promise and delivery.
+        prompt_tokens: Length of the prompt.
+        expected_tokens: Tokens it will produce, as predicted.
+        computed_tokens: Prompt and output tokens whose KV is in the pool.
+        host_tokens: Tokens whose KV is on the host, to be loaded back.
+        generated: Tokens produced.
+        phase: Where it is.
+        tier: Rotation tier, 0 the fastest.
+        slice_us: Engine time served since it was last admitted or demoted.
+        waiting_since_us: Since when it has had no service.
+        rotations: How often it was taken out.
+    """
+
+    state: SLOState
+    prompt_tokens: int
+    expected_tokens: int
+    computed_tokens: int = 0
+    host_tokens: int = 0
+    generated: int = 0
+    phase: Phase = Phase.WAITING
+    tier: int = 0
+    slice_us: int = 0
+    waiting_since_us: int = 0
+    rotations: int = 0
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens that must be in the pool before the next one can come: the newest is computed with it."""
+        return self.prompt_tokens + max(self.generated - 1, 0)
+
+    @property
+    def missing_tokens(self) -> int:
+        """Tokens to compute or load before the next one can come; 0 for a request that decodes."""
+        return max(self.context_tokens - self.computed_tokens, 0)
+
+    @property
+    def uncached_tokens(self) -> int:
+        """Tokens to compute before the next one can come."""
+        return max(self.missing_tokens - self.host_tokens, 0)
+
+    @property
+    def remaining_tokens(self) -> int:
+        """Tokens still to be produced, as predicted; at least one."""
+        return max(self.expected_tokens - self.generated, 1)

@@ -1,0 +1,43 @@
+"""What a scheduling pass decides."""
+
+from dataclasses import dataclass
+
+from superinfer.sched.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The KV memory that a pass may use, in tokens.
+
+    Attributes:
+        capacity: All of it.
+        resident: KV of running and prefilling requests.
+    """
+
+    capacity: int
+    resident: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The next ``tokens`` uncomputed tokens of a request."""
+
+    job: Job
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One engine step.
+
+    Attributes:
+        decode: Requests that produce one token each.
+        prefill: What is computed of whose context; a request whose context becomes complete produces a token.
+        park: Running or prefilling requests to take out first. Their KV stays until the memory is needed.
+        reject: Waiting requests to refuse.
+    """
+
+    decode: tuple[Job, ...] = ()
+    prefill: tuple[Chunk, ...] = ()
+    park: tuple[Job, ...] = ()
+    reject: tuple[Job, ...] = ()

@@ -1,0 +1,1 @@
+"""Traces, synthetic loads, and how well they were served: shared by the simulator and the benchmarks."""

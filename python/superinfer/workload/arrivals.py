@@ -1,0 +1,111 @@
+"""Requests over time: from traces in public formats, and synthetic ones."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+from superinfer.slo import SLO
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One request.
+
+    Attributes:
+        at_us: When it arrives, from the start of the load.
+        prompt_tokens: Length of its prompt.
+        output_tokens: Tokens it will produce; known to the load, not to the scheduler.
+        slo: What it is promised.
+    """
+
+    at_us: int
+    prompt_tokens: int
+    output_tokens: int
+    slo: SLO
+
+
+def read_azure(path: Path) -> list[Arrival]:
+    """A trace of the Azure LLM inference dataset: CSV with ``TIMESTAMP,ContextTokens,GeneratedTokens``.
+
+    Raises:
+        ValueError: A line is not of that form; names the line.
+    """
+    arrivals: list[Arrival] = []
+    with path.open(newline="") as file:
+        start: datetime | None = None
+        for row in (reader := csv.DictReader(file)):
+            try:
+                # Seven digits of a second, of which Python reads six.
+                at = datetime.fromisoformat(row["TIMESTAMP"][:26])
+                start = start or at
+                sizes = int(row["ContextTokens"]), int(row["GeneratedTokens"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path}, line {reader.line_num}: not a row of an Azure trace ({error!r})") from error
+            arrivals.append(_arrival(round((at - start).total_seconds() * 1e6), *sizes))
+    return arrivals
+
+
+def read_mooncake(path: Path) -> list[Arrival]:
+    """A trace of Mooncake: JSON lines with ``timestamp`` (ms), ``input_length`` and ``output_length``.
+
+    Raises:
+        ValueError: A line is not of that form; names the line.
+    """
+    arrivals = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            row = json.loads(line)
+            arrivals.append(_arrival(row["timestamp"] * 1000, row["input_length"], row["output_length"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {number}: not a row of a Mooncake trace ({error!r})") from error
+    return arrivals
+
+
+def read_trace(path: Path) -> list[Arrival]:
+    """A trace, by its suffix: ``.csv`` is Azure's format, ``.jsonl`` Mooncake's.
+
+    Raises:
+        ValueError: Another suffix, or a line that is not of that format.
+    """
+    readers = {".csv": read_azure, ".jsonl": read_mooncake}
+    if path.suffix not in readers:
+        raise ValueError(f"{path}: the suffix of a trace is .csv (Azure) or .jsonl (Mooncake)")
+    return readers[path.suffix](path)
+
+
+def poisson(rate_per_s: float, duration_s: float, prompt_tokens: int, output_tokens: int, seed: int) -> list[Arrival]:
+    """Requests of one size that arrive independently of each other."""
+    random, at_s, arrivals = Random(seed), 0.0, []
+    while rate_per_s > 0 and (at_s := at_s + random.expovariate(rate_per_s)) < duration_s:
+        arrivals.append(_arrival(round(at_s * 1e6), prompt_tokens, output_tokens))
+    return arrivals
+
+
+def scaled(arrivals: Iterable[Arrival], rate: float, duration_s: float) -> list[Arrival]:
+    """The load at ``rate`` times its speed, cut off after ``duration_s`` of the result.
+
+    Raises:
+        ValueError: ``rate`` is not positive.
+    """
+    if rate <= 0:
+        raise ValueError(f"rate must be positive, not {rate}")
+    sped = (replace(arrival, at_us=round(arrival.at_us / rate)) for arrival in arrivals)
+    return [arrival for arrival in sped if arrival.at_us < duration_s * 1e6]
+
+
+def merged(*loads: Sequence[Arrival]) -> list[Arrival]:
+    """Several loads as one, in order of arrival; of equal times, in the order given."""
+    return sorted((arrival for load in loads for arrival in load), key=lambda arrival: arrival.at_us)
+
+
+def promised(arrivals: Iterable[Arrival], slo: SLO) -> Iterator[Arrival]:
+    """The same load with this promise to each request."""
+    return (replace(arrival, slo=slo) for arrival in arrivals)
+
+
+def _arrival(at_us: int, prompt_tokens: int, output_tokens: int) -> Arrival:
+    return Arrival(at_us, max(prompt_tokens, 1), max(output_tokens, 1), SLO())

@@ -1,0 +1,134 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from superinfer.sched.job import Phase
+from superinfer.sched.plan import Pool
+from superinfer.sched.rotation import RotationPolicy, RotationSettings
+from unit.sched.jobs import BATCH, CHAT, job, known_machine
+
+pytestmark = pytest.mark.unit
+
+MS = 1000
+AMPLE = Pool(capacity=100_000, resident=0)
+
+
+@pytest.fixture(scope="module")
+def machine():
+    return known_machine()
+
+
+@pytest.fixture
+def policy(machine):
+    return RotationPolicy(step_time=machine)
+
+
+def prefilled(plan):
+    return [chunk.job.state.seq for chunk in plan.prefill]
+
+
+def test_chat_goes_before_batch_that_came_first(policy):
+    plan = policy.decide(50 * MS, [job(0, BATCH), job(1, CHAT)], AMPLE)
+    assert prefilled(plan) == [1, 0]
+
+
+def test_least_slack_first(policy):
+    jobs = [job(0, CHAT, arrival_us=400 * MS), job(1, CHAT, arrival_us=0)]
+    assert prefilled(policy.decide(450 * MS, jobs, AMPLE)) == [1, 0]
+
+
+def test_a_doomed_request_comes_after_those_that_can_be_met(policy):
+    doomed = job(0, CHAT, prompt=6000)  # 1.2 s of work, due in one
+    assert prefilled(policy.decide(0, [doomed, job(1, CHAT, prompt=200)], AMPLE))[0] == 1
+
+
+def test_of_two_that_cannot_both_be_met_the_cheaper_is_served(policy):
+    jobs = [job(0, CHAT, prompt=4000), job(1, CHAT, prompt=1500, arrival_us=10 * MS)]
+    assert prefilled(policy.decide(20 * MS, jobs, AMPLE))[0] == 1
+
+
+def test_everything_that_runs_decodes(policy):
+    jobs = [job(seq, BATCH, phase=Phase.RUNNING) for seq in range(3)]
+    assert [j.state.seq for j in policy.decide(0, jobs, AMPLE).decode] == [0, 1, 2]
+
+
+def test_a_step_is_as_long_as_the_tightest_stream_allows(policy, machine):
+    stream = job(0, CHAT, phase=Phase.RUNNING, generated=1)
+    plan = policy.decide(1000, [stream, job(1, BATCH, prompt=8000)], AMPLE)
+    (chunk,) = plan.prefill
+    assert 0.7 * 85 * MS < machine.prefill_us(chunk.tokens) <= 85 * MS * 1.02
+
+
+def test_a_stream_ahead_of_its_pace_lends_its_credit(policy, machine):
+    stream = job(0, CHAT, phase=Phase.RUNNING, generated=3)  # 3 tokens at once: 300 ms to the next
+    plan = policy.decide(1000, [stream, job(1, BATCH, prompt=8000)], AMPLE)
+    assert machine.prefill_us(plan.prefill[0].tokens) > 200 * MS
+
+
+def test_without_streams_a_step_is_bounded_too(policy, machine):
+    plan = policy.decide(0, [job(0, BATCH, prompt=8000)], AMPLE)
+    assert machine.prefill_us(plan.prefill[0].tokens) <= policy.settings.max_step_us * 1.02
+
+
+def test_batch_makes_room_for_chat_and_chat_does_not_for_batch(policy):
+    full = Pool(capacity=350, resident=300)
+    running = job(0, BATCH, prompt=300, phase=Phase.RUNNING, slice_us=10_000 * MS)
+    assert policy.decide(0, [running, job(1, CHAT, prompt=100)], full).park == (running,)
+    chat = job(0, CHAT, prompt=300, phase=Phase.RUNNING, generated=2, slice_us=10_000 * MS)
+    assert policy.decide(0, [chat, job(1, BATCH, prompt=100)], full).park == ()
+
+
+def test_the_aged_go_first(policy):
+    old = job(0, BATCH)
+    plan = policy.decide(policy.settings.max_wait_us + MS, [old, job(1, CHAT, arrival_us=60_000 * MS)], AMPLE)
+    assert prefilled(plan) == [0, 1]
+
+
+def test_tenants_of_a_class_take_turns_by_what_they_have_had(policy):
+    policy.service.serve("greedy", 5000, 500)
+    greedy, modest = (job(seq, BATCH.over(type(BATCH)(tenant=name))) for seq, name in enumerate(("greedy", "modest")))
+    assert prefilled(policy.decide(0, [greedy, modest], AMPLE)) == [1, 0]
+
+
+PHASES = st.sampled_from([Phase.WAITING, Phase.RUNNING, Phase.PARKED])
+
+
+@settings(max_examples=60)
+@given(
+    members=st.lists(
+        st.tuples(st.sampled_from([CHAT, BATCH]), st.integers(1, 3000), st.integers(0, 900), PHASES), max_size=12
+    ),
+    now_ms=st.integers(900, 70_000),
+    capacity=st.integers(3000, 20_000),
+)
+def test_every_plan_can_be_carried_out_and_is_a_function_of_its_input(machine, members, now_ms, capacity):
+    def population():
+        return [
+            job(seq, slo, prompt=prompt, arrival_us=arrival_ms * MS, phase=phase, slice_us=9_000_000)
+            for seq, (slo, prompt, arrival_ms, phase) in enumerate(members)
+        ]
+
+    def decided(jobs):
+        plan = RotationPolicy(step_time=machine).decide(now_ms * MS, jobs, Pool(capacity, 0))
+        return plan, (
+            [j.state.seq for j in plan.decode],
+            [(c.job.state.seq, c.tokens) for c in plan.prefill],
+            [j.state.seq for j in plan.park],
+        )
+
+    jobs = population()
+    plan, first = decided(jobs)
+    assert decided(population())[1] == first
+    parked = {j.state.seq for j in plan.park}
+    assert all(j.phase is Phase.RUNNING and j.state.seq not in parked for j in plan.decode)
+    assert all(0 < c.tokens <= c.job.missing_tokens and c.job.state.seq not in parked for c in plan.prefill)
+    kept = [j for j in jobs if j.phase is Phase.RUNNING and j.state.seq not in parked]
+    used = sum(j.computed_tokens + 1 for j in kept) + sum(c.tokens for c in plan.prefill)
+    assert used <= capacity
+    running = [j for j in jobs if j.phase is Phase.RUNNING]
+    if any(j.missing_tokens < capacity for j in jobs) and not running:
+        assert plan.prefill  # never idle while something fits
+
+
+def test_settings_are_kept():
+    assert RotationPolicy(RotationSettings(max_step_us=5)).settings.max_step_us == 5
