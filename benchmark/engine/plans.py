@@ -58,7 +58,7 @@ def full() -> Plan:
 
 def quick() -> Plan:
     """Shorter workloads, once each after their warm-up; one start of vLLM, which compiles for a minute."""
-    mixed = Mixed(batch=6, chat=10)
+    mixed = Mixed(batch=8, chat=24)
     return Plan(
         WARM_UP,
         _workloads(new_tokens=24, prompts=2, mixed=mixed),

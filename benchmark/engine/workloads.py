@@ -103,6 +103,8 @@ class Prefill:
 class Mixed:
     """Chat arriving at random beside a batch job that is sent at once.
 
+    It arrives about as fast as the fastest engine serves it, so that the total is the engine's and not the arrivals'.
+
     Attributes:
         batch: Requests of 310 prompt tokens and 64 new ones.
         chat: Requests of 40 prompt tokens and 32 new ones.
@@ -110,8 +112,8 @@ class Mixed:
     """
 
     batch: int = 12
-    chat: int = 20
-    chat_per_s: float = 0.7
+    chat: int = 40
+    chat_per_s: float = 4.0
     name = "mixed"
     sequential = False
 

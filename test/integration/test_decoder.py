@@ -60,3 +60,12 @@ def test_greedy_tokens_equal_transformers(case: Case, tmp_path: Path):
         e[0, len(p) :].tolist() for e, p in zip(expected, PROMPTS, strict=True)
     ]
     assert f"own loop over the layers: {case.loop}" in log.read_text(errors="replace")
+
+
+def test_packed_weights_are_not_updated_and_the_server_lives(overlap_server, tiny_model):
+    with overlap_server.client() as client:
+        reply = client.post("/update_weights_from_disk", json={"model_path": str(tiny_model)})
+        assert reply.status_code == 400
+        assert "packed for its kernels" in reply.json()["message"]
+        assert client.post("/generate", json={"text": "x", "sampling_params": {"max_new_tokens": 1}}).status_code == 200
+    assert overlap_server.alive()

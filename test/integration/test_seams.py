@@ -11,7 +11,8 @@ from sglang.version import __version__ as sglang_version
 import superinfer.srt
 from superinfer.srt import SGLANG_VERSION
 from superinfer.srt.hooks import HOOKS
-from superinfer.srt.seams import READS, SEAMS
+from superinfer.srt.seam_reads import READS
+from superinfer.srt.seams import SEAMS
 
 pytestmark = pytest.mark.integration
 

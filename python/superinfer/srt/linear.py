@@ -70,6 +70,11 @@ def pack_weights(model: torch.nn.Module) -> int:
     return len(layers)
 
 
+def is_packed(model: torch.nn.Module) -> bool:
+    """Whether ``pack_weights`` has changed ``model``."""
+    return any(hasattr(module, "packed_weight") for module in model.modules())
+
+
 def _is_plain(module: Any) -> bool:
     """Tables and linear layers; not their subclasses with a way of their own."""
     methods = {LinearBase: UnquantizedLinearMethod, VocabParallelEmbedding: UnquantizedEmbeddingMethod}

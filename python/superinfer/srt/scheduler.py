@@ -17,10 +17,12 @@ from superinfer.srt.adder import SkipAheadAdder
 from superinfer.srt.clock import Tick, TickClock, read_us
 from superinfer.srt.internal_state import SLOInternalState
 from superinfer.srt.ledger import Ledger
+from superinfer.srt.linear import is_packed
 from superinfer.srt.meter import StepMeter
 from superinfer.srt.metrics import SchedulerMetrics
 from superinfer.srt.queue_policy import SlackSchedulePolicy
 from superinfer.srt.streamer import SLOOutputStreamer
+from superinfer.srt.weight_updates import PackedWeightUpdater
 
 
 class RotatingScheduler(Scheduler):
@@ -80,6 +82,12 @@ class RotatingScheduler(Scheduler):
         super().init_internal_state()
         stock = vars(self)["internal_state"]
         self.internal_state = SLOInternalState(self, stock.record_step_time)
+
+    def init_weight_updater(self) -> None:
+        """Updates are refused where the weights were packed for our kernels."""
+        super().init_weight_updater()
+        if is_packed(self.tp_worker.model_runner.model):
+            self.weight_updater = PackedWeightUpdater.instead_of(self.weight_updater)
 
     def get_output_streamer_class(self) -> Callable[..., SLOOutputStreamer]:
         """Outputs pass the ledger."""

@@ -20,14 +20,6 @@ class Seam:
     parameters: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reads:
-    """Attributes of an object that are read or set; ``names`` is space-separated."""
-
-    path: str
-    names: str
-
-
 def _members(owner: str, members: dict[str, str]) -> tuple[Seam, ...]:
     return tuple(Seam(f"{owner}.{name}", parameters) for name, parameters in members.items())
 
@@ -111,6 +103,19 @@ SEAMS: tuple[Seam, ...] = (
         "sglang.srt.models.qwen2.Qwen2Model.forward",
         "self input_ids positions forward_batch input_embeds pp_proxy_tensors",
     ),
+    *(
+        Seam(f"{_MANAGERS}.io_struct.{name}Output")
+        for name in (
+            "UpdateWeightFromDiskReq",
+            "UpdateWeightsFromDistributedReq",
+            "UpdateWeightsFromIPCReq",
+            "UpdateWeightsFromTensorReq",
+        )
+    ),
+    *_members(
+        f"{_COMPONENTS}.weight_updater.SchedulerWeightUpdaterManager",
+        {f"update_weights_from_{source}": "self recv_req" for source in ("disk", "distributed", "ipc", "tensor")},
+    ),
     Seam("sglang.srt.runtime_context.get_lora", ""),
     Seam("sglang.srt.runtime_context.get_parallel", ""),
     Seam("sglang.srt.layers.vocab_parallel_embedding.VocabParallelEmbedding"),
@@ -132,6 +137,7 @@ SEAMS: tuple[Seam, ...] = (
             "init_internal_state": "self",
             "init_metrics_reporter": "self",
             "init_schedule_policy": "self",
+            "init_weight_updater": "self",
             "process_input_requests": "self recv_reqs",
             "run_batch": "self batch pp_proxy_tensors",
             "send_abort_output": "self abort_req req",
@@ -277,61 +283,4 @@ SEAMS += (
     Seam("sglang.lang.tracer.StopTracing"),
     Seam("sglang.lang.tracer.TracerProgramState"),
     Seam("sglang.lang.tracer.TracerProgramState.fork", "self size position_ids_offset"),
-)
-
-READS: tuple[Reads, ...] = (
-    Reads(
-        f"{_MANAGERS}.scheduler.Scheduler",
-        "_sched_idled enable_hierarchical_cache enable_priority_scheduling internal_state"
-        " metrics_collector metrics_reporter policy running_batch schedule_low_priority_values_first schedule_policy"
-        " tree_cache waiting_queue",
-    ),
-    Reads(
-        f"{_MANAGERS}.schedule_batch.Req",
-        "finished_output finished_reason num_matched_prefix_tokens origin_input_ids output_ids return_logprob rid"
-        " sampling_params time_stats",
-    ),
-    Reads(
-        f"{_MANAGERS}.schedule_batch.ScheduleBatch", "batch_is_full decoding_reqs extend_num_tokens forward_mode reqs"
-    ),
-    Reads(f"{_MANAGERS}.schedule_policy.PrefillAdder", "can_run_list"),
-    Reads(
-        "sglang.srt.layers.radix_attention.RadixAttention",
-        "attn_type is_cross_attention layer_id logit_cap qk_head_dim scaling sliding_window_size tp_k_head_num"
-        " tp_q_head_num tp_v_head_num v_head_dim",
-    ),
-    Reads(
-        "sglang.srt.model_executor.forward_batch_info.ForwardBatch",
-        "extend_prefix_lens extend_seq_lens out_cache_loc req_pool_indices seq_lens",
-    ),
-    Reads(
-        "sglang.srt.layers.attention.torch_native_backend.TorchNativeAttnBackend", "req_to_token_pool token_to_kv_pool"
-    ),
-    Reads(
-        "sglang.srt.layers.layernorm.RMSNorm",
-        "has_weight override_orig_dtype variance_epsilon variance_size_override weight",
-    ),
-    Reads("sglang.srt.layers.rotary_embedding.base.RotaryEmbedding", "head_size is_neox_style"),
-    Reads("sglang.srt.layers.linear.LinearBase", "quant_method"),
-    Reads("sglang.srt.models.llama.LlamaModel", "embed_tokens layers layers_to_capture norm"),
-    Reads("sglang.srt.models.qwen2.Qwen2Model", "embed_tokens layers layers_to_capture norm"),
-    Reads("sglang.srt.models.llama.LlamaDecoderLayer", "input_layernorm mlp post_attention_layernorm self_attn"),
-    Reads("sglang.srt.models.qwen2.Qwen2DecoderLayer", "input_layernorm mlp post_attention_layernorm self_attn"),
-    Reads("sglang.srt.models.llama.LlamaAttention", "attn o_proj qkv_proj rotary_emb"),
-    Reads("sglang.srt.models.qwen2.Qwen2Attention", "attn o_proj qkv_proj rotary_emb"),
-    Reads("sglang.srt.models.llama.LlamaMLP", "down_proj gate_up_proj"),
-    Reads("sglang.srt.models.qwen2.Qwen2MLP", "down_proj gate_up_proj"),
-    Reads(f"{_COMPONENTS}.internal_state.SchedulerInternalStateController", "record_step_time scheduler"),
-    Reads(f"{_COMPONENTS}.metrics_reporter.SchedulerMetricsReporter", "current_scheduler_metrics_enabled"),
-    Reads("sglang.srt.observability.metrics_collector.SchedulerMetricsCollector", "labels"),
-    Reads("sglang.srt.observability.req_time_stats.SchedulerReqTimeStats", "created_time"),
-    Reads("sglang.srt.sampling.sampling_params.SamplingParams", "custom_params max_new_tokens"),
-    Reads("sglang.srt.managers.io_struct.GetInternalStateReqOutput", "internal_state"),
-    Reads(
-        "sglang.srt.server_args.ServerArgs",
-        "chunked_prefill_size disaggregation_mode dllm_algorithm dtype enable_dp_attention enable_pdmux"
-        " enable_priority_scheduling grpc_mode grpc_port is_embedding kv_cache_dtype max_total_tokens"
-        " mem_fraction_static pp_size sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle"
-        " smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
-    ),
 )

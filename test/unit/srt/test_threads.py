@@ -34,7 +34,8 @@ def test_the_launcher_takes_one_thread_and_leaves_the_rest_to_the_scheduler(envi
     monkeypatch.setattr(threads, "usable_cores", lambda: 6)
     environ.update(given)
     threads.reserve_for_scheduler()
-    assert environ == {threads.THREADS_ENV: compute, **dict.fromkeys(POOLS, "1")}
+    expected = {threads.THREADS_ENV: compute, "GLIBC_TUNABLES": threads.HUGE_PAGES, **dict.fromkeys(POOLS, "1")}
+    assert environ == expected
 
 
 def test_reserving_twice_keeps_the_first_number(environ, monkeypatch):
