@@ -87,7 +87,8 @@ class RotatingScheduler(Scheduler):
         """Updates are refused where the weights were packed for our kernels."""
         super().init_weight_updater()
         if is_packed(self.tp_worker.model_runner.model):
-            self.weight_updater = PackedWeightUpdater.instead_of(self.weight_updater)
+            stock = vars(self)["weight_updater"]
+            self.weight_updater = PackedWeightUpdater.instead_of(stock)
 
     def get_output_streamer_class(self) -> Callable[..., SLOOutputStreamer]:
         """Outputs pass the ledger."""

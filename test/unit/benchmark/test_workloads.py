@@ -65,7 +65,7 @@ def test_the_mixed_load_is_a_batch_at_once_and_chat_over_time():
     batch = [r for r in requests if r.urgency is Urgency.BATCH]
     chat = [r for r in requests if r.urgency is Urgency.CHAT]
     assert [(len(r.prompt), r.max_tokens, r.at_s) for r in batch] == [(310, 64, 0.0)] * 12
-    assert [(len(r.prompt), r.max_tokens) for r in chat] == [(40, 32)] * 20
+    assert [(len(r.prompt), r.max_tokens) for r in chat] == [(40, 32)] * 40
     times_s = [r.at_s for r in chat]
     assert times_s == sorted(times_s)
     assert times_s[0] > 0
