@@ -39,7 +39,7 @@ class Hardware:
         )
 
 
-# Memory, bandwidth and bf16 rates: NVIDIA's data sheets of A100 80GB SXM, H100 SXM and GH200 (96 GB HBM3). Links:
+# Memory, bandwidth and dense bf16 rates as NVIDIA publishes them for A100 80GB SXM, H100 SXM and GH200 (96 GB). Links:
 # PCIe 4 and 5 with 16 lanes at about 80 % of 32 and 64 GB/s; NVLink-C2C at 900 GB/s both ways together.
 A100 = Hardware(memory_bytes=80e9, bytes_per_s=2.039e12, flops=312e12, link_bytes_per_s=25e9)
 H100 = Hardware(memory_bytes=80e9, bytes_per_s=3.35e12, flops=989e12, link_bytes_per_s=50e9)
