@@ -8,7 +8,7 @@ from sglang.srt.layers.quantization.unquant import UnquantizedEmbeddingMethod, U
 from sglang.srt.layers.vocab_parallel_embedding import VocabParallelEmbedding
 
 from superinfer import kernels
-from superinfer.kernels.memory import Arena, arena_bytes, tensor_bytes
+from superinfer.kernels.memory import huge_zeros
 
 
 class PackedLinearMethod(UnquantizedLinearMethod):
@@ -57,11 +57,9 @@ def pack_weights(model: torch.nn.Module) -> int:
         Number of layers packed.
     """
     layers: list[Any] = [module for module in model.modules() if _is_plain(module)]
-    dtypes = [exact_dtype(layer.weight.data) for layer in layers]
-    shapes = [kernels.packed_shape(*layer.weight.shape) for layer in layers]
-    arena = Arena(arena_bytes(tensor_bytes(*tensor) for tensor in zip(shapes, dtypes, strict=True)))
-    for layer, shape, dtype in zip(layers, shapes, dtypes, strict=True):
-        layer.packed_weight = arena.empty(shape, dtype)
+    specs = [(kernels.packed_shape(*layer.weight.shape), exact_dtype(layer.weight.data)) for layer in layers]
+    for layer, packed in zip(layers, huge_zeros(specs), strict=True):
+        layer.packed_weight = packed
         layer.packed_outputs = layer.weight.shape[0]
         kernels.pack(layer.weight.data, layer.packed_weight)
         # The parameter stays, empty: SGLang asks modules for their ``weight`` attribute's dtype and device.
