@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from benchmark.engine.client import Answer
-from benchmark.engine.stats import percentile
 from benchmark.engine.workloads import Decode, Mixed, Prefill, Urgency, Workload
+from superinfer.workload.attainment import percentile
 
 MIXED_TOTAL = "mixed_tok_s"
 

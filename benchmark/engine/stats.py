@@ -1,6 +1,5 @@
-"""Percentiles, spreads and ratios."""
+"""Spreads and ratios."""
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,6 @@ class Spread:
     def of(cls, values: Sequence[float]) -> "Spread":
         """Spread of at least one value."""
         return cls(statistics.median(values), min(values), max(values))
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that at least ``percent`` of all values do not exceed (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[max(math.ceil(percent / 100 * len(ordered)), 1) - 1]
 
 
 def ratio(medians: Mapping[str, Mapping[str, float]], metrics: Sequence[str], engine: str, peer: str) -> float | None:

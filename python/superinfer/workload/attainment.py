@@ -1,5 +1,6 @@
 """How well a load was served, from the outcome of each request that was sent."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -71,8 +72,7 @@ def normalised(outcome: Outcome) -> float:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """By nearest rank; 0 of nothing."""
+    """The smallest value that at least ``percent`` of all values do not exceed (nearest rank); 0 of nothing."""
     if not values:
         return 0.0
-    ranked = sorted(values)
-    return ranked[max(0, -(-len(ranked) * int(percent) // 100) - 1)]
+    return sorted(values)[max(math.ceil(percent / 100 * len(values)), 1) - 1]

@@ -1,9 +1,11 @@
 """Percentiles, spreads and ratios against values worked out by hand."""
 
 import pytest
-from benchmark.engine.stats import Spread, percentile, ratio
+from benchmark.engine.stats import Spread, ratio
 from hypothesis import given
 from hypothesis import strategies as st
+
+from superinfer.workload.attainment import percentile
 
 pytestmark = pytest.mark.unit
 
