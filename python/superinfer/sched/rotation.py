@@ -10,6 +10,7 @@ from superinfer.sched.lengths import OutputLengths
 from superinfer.sched.plan import Chunk, Plan, Pool
 from superinfer.sched.room import Room
 from superinfer.sched.service import TenantService
+from superinfer.sched.slack import tightest
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
 
@@ -112,12 +113,8 @@ class RotationPolicy:
         next_us = max(
             self.step_time.prefill_us(job.uncached_tokens, job.computed_tokens), round(token_us * job.uncached_tokens)
         )
-        owed = []
-        if (due := job.state.next_due_us) is not None:
-            owed.append((due - now_us, next_us))
-        if (due := job.state.last_due_us) is not None:
-            owed.append((due - now_us, next_us + self.step_time.decode_us(job.remaining_tokens)))
-        return min(owed, key=lambda pair: pair[0] - pair[1], default=(None, next_us))
+        last_us = next_us + self.step_time.decode_us(job.remaining_tokens)
+        return tightest(job.state, now_us, next_us, last_us) or (None, next_us)
 
     # Time.
 

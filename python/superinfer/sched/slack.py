@@ -21,9 +21,19 @@ def slack_us(
         is owed.
     """
     prefill_us = cost.prefill_us(uncached_tokens)
-    slacks = []
-    if (due_us := state.next_due_us) is not None:
-        slacks.append(due_us - now_us - prefill_us - cost.decode_us(1))
-    if (due_us := state.last_due_us) is not None:
-        slacks.append(due_us - now_us - prefill_us - cost.decode_us(remaining_tokens))
-    return min(slacks, default=None)
+    owed = tightest(state, now_us, prefill_us + cost.decode_us(1), prefill_us + cost.decode_us(remaining_tokens))
+    return None if owed is None else owed[0] - owed[1]
+
+
+def tightest(state: SLOState, now_us: int, next_us: int, last_us: int) -> tuple[int, int] | None:
+    """Of what the request is owed, that with the least slack: time until it is due, and time to produce it.
+
+    Args:
+        state: The request.
+        now_us: The tick.
+        next_us: Time to produce its next token.
+        last_us: Time to produce its last.
+    """
+    pairs = ((state.next_due_us, next_us), (state.last_due_us, last_us))
+    owed = [(due_us - now_us, estimate_us) for due_us, estimate_us in pairs if due_us is not None]
+    return min(owed, key=lambda pair: pair[0] - pair[1], default=None)
