@@ -1,48 +1,27 @@
 """Wrong arguments are named before anything is read or written."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import pytest
 import torch
 
+from kernel.arguments import Arguments, decode_arguments, extend_arguments, store_arguments
 from superinfer import kernels
-from superinfer.kernels import inputs
 
 pytestmark = pytest.mark.kernel
 
-HEADS = inputs.Heads(q=4, kv=2, dim=16, v_dim=8)
-Arguments = dict[str, Any]
-
-
-def attention_arguments(prefix_lens: list[int]) -> Arguments:
-    batch = inputs.paged_batch([20, 7], HEADS, prefix_lens=prefix_lens)
-    tokens = int(batch.qo_indptr[-1])
-    own = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    q, out = inputs.normal(tokens, HEADS.q, HEADS.dim), inputs.poisoned(tokens, HEADS.q, HEADS.v_dim)
-    return own | {"q": q, "out": out, "scale": 0.25}
-
 
 def decode(**changes: Any) -> None:
-    arguments = attention_arguments([19, 6]) | changes
-    del arguments["prefix_lens"], arguments["qo_indptr"]
-    kernels.decode_attention(**arguments)
+    kernels.decode_attention(**(decode_arguments() | changes))
 
 
 def extend(**changes: Any) -> None:
-    kernels.extend_attention(**(attention_arguments([15, 0]) | changes))
+    kernels.extend_attention(**(extend_arguments() | changes))
 
 
 def store(**changes: Any) -> None:
-    arguments: Arguments = {
-        "k": inputs.normal(3, 2, 16),
-        "v": inputs.normal(3, 2, 8),
-        "k_cache": torch.zeros(9, 2, 16),
-        "v_cache": torch.zeros(9, 2, 8),
-        "loc": torch.arange(3),
-    }
-    kernels.kv_store(**(arguments | changes))
+    kernels.kv_store(**(store_arguments() | changes))
 
 
 @pytest.mark.parametrize("call", [decode, extend, store])
@@ -91,7 +70,7 @@ def test_names_what_is_wrong(call: Callable[..., None], changes: Arguments, erro
 
 
 def test_extend_names_a_slot_outside_the_cache():
-    arguments = attention_arguments([15, 0])
+    arguments = extend_arguments()
     arguments["req_to_token"][arguments["rows"][0], 3] = 10**6
     with pytest.raises(ValueError, match="req_to_token names a slot outside the KV cache"):
         kernels.extend_attention(**arguments)
