@@ -32,7 +32,7 @@ class Job:
         generated: Tokens produced.
         phase: Where it is.
         tier: Rotation tier, 0 the fastest.
-        slice_us: Engine time served since it was last admitted or demoted.
+        slice_us: Engine time served since it was last admitted.
         waiting_since_us: Since when it has had no service.
         rotations: How often it was taken out.
     """

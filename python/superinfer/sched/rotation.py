@@ -41,7 +41,9 @@ class RotationSettings:
 
 @dataclass(slots=True)
 class RotationPolicy:
-    """Tiers by slack; a step as long as the tightest stream allows; rotation when somebody gains.
+    """Order by slack; a step as long as the tightest stream allows; rotation when somebody gains.
+
+    Tiers follow slack, but do not order yet: the engine reads them to choose whose parked KV makes room first.
 
     Attributes:
         settings: The operator's choices.

@@ -49,7 +49,7 @@ class Tiers:
             tier: Where it is.
             estimate_us: Time to what it owes next, served alone.
             left_us: Time until that is due; ``None`` if it owes nothing.
-            served_us: Service since it was admitted or last demoted.
+            served_us: Service since it was last admitted.
         """
         if left_us is not None:
             if left_us < self.slice_us + estimate_us:
