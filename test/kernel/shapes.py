@@ -52,8 +52,16 @@ def cases(lengths: st.SearchStrategy[tuple[int, int]]) -> st.SearchStrategy[Case
     return build()
 
 
-def error(actual: torch.Tensor, expected: torch.Tensor) -> float:
-    """Largest difference relative to the largest expected number; NaN if any output is NaN."""
+def error(actual: torch.Tensor, expected: torch.Tensor, typical: float = 1e-30) -> float:
+    """Largest difference relative to the largest expected number, or to ``typical`` if that is larger; NaN if any
+    output is NaN."""
     if expected.numel() == 0:
         return 0.0
-    return ((actual.double() - expected.double()).abs().max() / expected.abs().max().clamp(min=1e-30)).item()
+    return ((actual.double() - expected.double()).abs().max() / expected.abs().max().clamp(min=typical)).item()
+
+
+def typical_product(x: torch.Tensor, weight: torch.Tensor) -> float:
+    """The size of a product of random rows: with few outputs, all may happen to cancel to far less than was added."""
+    if x.numel() == 0:
+        return 0.0
+    return (x.double().norm(dim=1).max() * weight.double().norm(dim=1).max()).item() / x.shape[1] ** 0.5
