@@ -1,4 +1,4 @@
-// Binding of the product with packed weights.
+// Bindings of what works on packed weights.
 #include <tvm/ffi/function.h>
 #include <tvm/ffi/optional.h>
 
@@ -43,8 +43,27 @@ void packed_linear(TensorView x, TensorView weight, tvm::ffi::Optional<TensorVie
   kernels().packed_linear(params);
 }
 
+void unpack_rows(TensorView weight, TensorView rows, TensorView out) {
+  UnpackRowsParams params;
+  check_tensor(weight, "weight", 3);
+  check_contiguous(weight, "weight");
+  check_size(weight, "weight", 2, kPanel);
+  params.out_stride = row_stride(out, "out");
+  check_same_dtype(dtype_of(out, "out"), "out", DType::kFloat32, "float32");
+  check_size(out, "out", 1, weight.size(1));
+  params.count = out.size(0);
+  params.inputs = weight.size(1);
+  params.rows = integers<int64_t>(rows, "rows", params.count);
+  check_range(params.rows, params.count, "rows", weight.size(0) * kPanel);
+  params.weight = weight.data_ptr();
+  params.weight_dtype = dtype_of(weight, "weight");
+  params.out = static_cast<float*>(out.data_ptr());
+  kernels().unpack_rows(params);
+}
+
 }  // namespace
 
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(packed_linear, packed_linear);
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(unpack_rows, unpack_rows);
 
 }  // namespace superinfer

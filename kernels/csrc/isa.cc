@@ -8,6 +8,7 @@
 #include "superinfer/norm.h"
 #include "superinfer/packed_linear.h"
 #include "superinfer/rope.h"
+#include "superinfer/unpack_rows.h"
 
 #define SUPERINFER_TEXT_OF(x) #x
 #define SUPERINFER_TEXT(x) SUPERINFER_TEXT_OF(x)
@@ -23,7 +24,8 @@ const KernelTable& kernel_table() {
                                  rope,
                                  silu_and_mul,
                                  argmax,
-                                 packed_linear};
+                                 packed_linear,
+                                 unpack_rows};
   return table;
 }
 

@@ -11,7 +11,7 @@ from superinfer.kernels import inputs, reference
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("isa")]
 
-ROWS = st.one_of(st.integers(0, 14), st.integers(90, 130), st.just(200))
+ROWS = st.one_of(st.integers(0, 14), st.integers(22, 40), st.integers(90, 130), st.just(200))
 OUTPUTS = st.one_of(st.integers(1, 140), st.just(500))
 INPUTS = st.one_of(st.integers(1, 70), st.just(576), st.integers(766, 770), st.just(1700))
 
@@ -70,7 +70,14 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(
 def test_unpacked_rows_are_the_weights(outputs: int, width: int, dtype: torch.dtype, seed: int):
     weight = inputs.normal(outputs, width, dtype=dtype, seed=seed)
     rows = torch.randint(0, outputs, (7,), generator=torch.Generator().manual_seed(seed))
-    assert torch.equal(kernels.unpack_rows(packed(weight), rows), weight[rows])
+    out = inputs.strided(inputs.poisoned(len(rows), width))
+    kernels.unpack_rows(packed(weight), rows, out)
+    assert torch.equal(out, weight[rows].float())
+
+
+def test_a_row_beyond_the_weight_is_refused():
+    with pytest.raises(ValueError, match="rows"):
+        kernels.unpack_rows(packed(torch.ones(16, 4)), torch.tensor([16]), torch.empty(1, 4))
 
 
 @given(outputs=st.integers(1, 60), width=st.integers(1, 20))

@@ -15,22 +15,22 @@ namespace superinfer::SUPERINFER_ISA {
 
 // One block of keys for HEADS query heads that share a KV head.
 template <int HEADS, class T>
-SUPERINFER_INLINE void decode_heads(const DecodeParams& params, const KeyBlock<T>& block, int kv_head, const float* q,
-                                    int q_stride, Partial state, int64_t state_stride) {
+SUPERINFER_INLINE void decode_heads(const DecodeParams& params, const KeyBlock<T>& block, const KeyBlock<T>& next,
+                                    int kv_head, const float* q, int q_stride, Partial state, int64_t state_stride) {
   const KvPool& pool = params.pool;
   float scores[HEADS * kBlock];
   float decay[HEADS];
-  score_tile<HEADS>(q, q_stride, block, int64_t(kv_head) * pool.k_dim, pool.k_dim, scores);
+  score_tile<HEADS>(q, q_stride, block, next, int64_t(kv_head) * pool.k_dim, pool.k_dim, scores);
   for (int h = 0; h < HEADS; ++h) {
     decay[h] = softmax_block(scores + h * kBlock, 0, block.count, params.scores.logit_cap,
                              state.max_score[h * state_stride], state.sum[h * state_stride]);
   }
-  value_tiles<HEADS>(scores, decay, block, int64_t(kv_head) * pool.v_dim, pool.v_dim, state.values, state_stride);
+  value_tiles<HEADS>(scores, decay, block, next, int64_t(kv_head) * pool.v_dim, pool.v_dim, state.values, state_stride);
 }
 
 template <class T>
-void decode_block(const DecodeParams& params, const DecodePlan& plan, const KeyBlock<T>& block, int64_t chunk,
-                  int kv_head, const float* q, int q_stride) {
+void decode_block(const DecodeParams& params, const DecodePlan& plan, const KeyBlock<T>& block, const KeyBlock<T>& next,
+                  int64_t chunk, int kv_head, const float* q, int q_stride) {
   const int group = params.q_heads / params.pool.heads;
   const int64_t stride = plan.partial_stride();
   for (int h = 0; h < group; h += kHeadTile) {
@@ -38,16 +38,16 @@ void decode_block(const DecodeParams& params, const DecodePlan& plan, const KeyB
     const float* query = q + h * q_stride;
     switch (smaller(kHeadTile, group - h)) {
       case 1:
-        decode_heads<1>(params, block, kv_head, query, q_stride, state, stride);
+        decode_heads<1>(params, block, next, kv_head, query, q_stride, state, stride);
         break;
       case 2:
-        decode_heads<2>(params, block, kv_head, query, q_stride, state, stride);
+        decode_heads<2>(params, block, next, kv_head, query, q_stride, state, stride);
         break;
       case 3:
-        decode_heads<3>(params, block, kv_head, query, q_stride, state, stride);
+        decode_heads<3>(params, block, next, kv_head, query, q_stride, state, stride);
         break;
       default:
-        decode_heads<kHeadTile>(params, block, kv_head, query, q_stride, state, stride);
+        decode_heads<kHeadTile>(params, block, next, kv_head, query, q_stride, state, stride);
     }
   }
 }
@@ -61,30 +61,55 @@ inline void clear_partials(const DecodePlan& plan, int64_t chunk, int first_head
   }
 }
 
+// The keys that a chunk reads: its request's, and from where to where.
+struct ChunkKeys {
+  int64_t request, begin, end;
+  const int32_t* slots;
+
+  ChunkKeys(const DecodeParams& params, const DecodePlan& plan, int64_t chunk) : request(plan.request_of(chunk)) {
+    slots = params.batch.slot_table + params.batch.rows[request] * params.batch.table_stride;
+    begin = plan.begin(request) + (chunk - plan.first_chunk(request)) * kChunk;
+    end = smaller(begin + kChunk, plan.end(request));
+  }
+
+  template <class T>
+  bool find(const KvPool& pool, int64_t position, KeyBlock<T>& block) const {
+    return find_keys(pool, slots, position, int(smaller<int64_t>(kBlock, end - position)), block);
+  }
+};
+
+// The block that is likely needed after the last one of `chunk`; `block` itself if there is none.
+template <class T>
+KeyBlock<T> first_block_after(const DecodeParams& params, const DecodePlan& plan, int64_t chunk,
+                              const KeyBlock<T>& block) {
+  if (chunk + 1 >= plan.chunks()) return block;
+  const ChunkKeys keys(params, plan, chunk + 1);
+  KeyBlock<T> next;
+  return keys.begin < keys.end && keys.find(params.pool, keys.begin, next) ? next : block;
+}
+
 // One chunk of one request, for the KV heads [first_head, first_head + heads).
 template <class T>
 Status decode_chunk(const DecodeParams& params, const DecodePlan& plan, int64_t chunk, int first_head, int heads,
                     Scratch& scratch) {
   const KvPool& pool = params.pool;
-  const Batch& batch = params.batch;
   const int group = params.q_heads / pool.heads;
   const int q_stride = int(round_up(pool.k_dim, kWidth));
-  const int64_t request = plan.request_of(chunk);
-  const int32_t* slots = batch.slot_table + batch.rows[request] * batch.table_stride;
-  const int64_t begin = plan.begin(request) + (chunk - plan.first_chunk(request)) * kChunk;
-  const int64_t end = smaller(begin + kChunk, plan.end(request));
-  prefetch_keys<T>(pool, slots, begin, end, first_head, heads);
+  const ChunkKeys keys(params, plan, chunk);
   float* q = scratch.reserve(int64_t(heads) * group * q_stride);
   if (q == nullptr) return Status::kOutOfMemory;
-  load_heads(params.q, request, first_head * group, heads * group, pool.k_dim, q_stride, params.scores.scale, q);
+  load_heads(params.q, keys.request, first_head * group, heads * group, pool.k_dim, q_stride, params.scores.scale, q);
   clear_partials(plan, chunk, first_head * group, heads * group, pool.v_dim);
-  KeyBlock<T> block;
-  for (int64_t position = begin; position < end; position += kBlock) {
-    const int count = int(smaller<int64_t>(kBlock, end - position));
-    if (!find_keys(pool, slots, position, count, block)) return Status::kBadSlot;
-    prefetch_keys<T>(pool, slots, position + kBlock, end, first_head, heads);
+  KeyBlock<T> block, next;
+  if (keys.begin < keys.end && !keys.find(pool, keys.begin, block)) return Status::kBadSlot;
+  for (int64_t position = keys.begin; position < keys.end; position += kBlock, block = next) {
+    if (position + kBlock >= keys.end) {
+      next = first_block_after(params, plan, chunk, block);
+    } else if (!keys.find(pool, position + kBlock, next)) {
+      return Status::kBadSlot;
+    }
     for (int h = 0; h < heads; ++h) {
-      decode_block(params, plan, block, chunk, first_head + h, q + int64_t(h) * group * q_stride, q_stride);
+      decode_block(params, plan, block, next, chunk, first_head + h, q + int64_t(h) * group * q_stride, q_stride);
     }
   }
   return Status::kOk;
@@ -114,12 +139,12 @@ Status decode_attention_in(const DecodeParams& params) {
   DecodePlan plan(params);
   if (!plan.prepare(results, omp_get_max_threads())) return Status::kOutOfMemory;
   const int groups = plan.head_groups(), heads = params.pool.heads / groups;
-  const int64_t tasks = plan.first_chunk(params.batch.requests) * groups;
+  const int64_t tasks = plan.chunks() * groups;
   const int64_t outputs = params.batch.requests * params.q_heads;
   std::atomic<Status> status{Status::kOk};
 #pragma omp parallel if (plan.parallel())
   {
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic, plan.turn())
     for (int64_t task = 0; task < tasks; ++task) {
       const int first_head = int(task % groups) * heads;
       const Status result = decode_chunk<T>(params, plan, task / groups, first_head, heads, worker);

@@ -28,6 +28,7 @@ class DecodePlan {
     int64_t keys = 0;
     for (int64_t b = 0; b < requests; ++b) keys += end(b) - begin(b);
     const int64_t multiplications = keys * params_.q_heads * (params_.pool.k_dim + params_.pool.v_dim);
+    threads_ = max_threads;
     parallel_ = max_threads > 1 && multiplications >= kParallelMultiplications;
     int64_t chunks = 0;
     for (int64_t b = 0; b < requests; ++b) chunks += chunks_of(b);
@@ -53,6 +54,11 @@ class DecodePlan {
   // Whether the work is worth waking other threads for.
   bool parallel() const { return parallel_; }
   int head_groups() const { return head_groups_; }
+  int64_t chunks() const { return first_chunk_[params_.batch.requests]; }
+
+  // How many tasks a thread takes at a time: neighbours, so that it has asked for the keys of its next one; and few, so
+  // that threads end together.
+  int64_t turn() const { return larger<int64_t>(1, smaller<int64_t>(4, chunks() * head_groups_ / (8 * threads_))); }
   int64_t first_chunk(int64_t request) const { return first_chunk_[request]; }
 
   int64_t request_of(int64_t chunk) const {
@@ -79,6 +85,7 @@ class DecodePlan {
   const DecodeParams& params_;
   int64_t stride_;
   int head_groups_ = 1;
+  int threads_ = 1;
   bool parallel_ = false;
   int64_t* first_chunk_ = nullptr;
   float* partials_ = nullptr;

@@ -15,6 +15,7 @@ struct KernelTable {
   void (*silu_and_mul)(const SiluMulParams&);
   void (*argmax)(const ArgmaxParams&);
   void (*packed_linear)(const PackedLinearParams&);
+  void (*unpack_rows)(const UnpackRowsParams&);
 };
 
 namespace portable {

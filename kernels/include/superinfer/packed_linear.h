@@ -25,9 +25,10 @@ constexpr int by_width(int wide, int medium, int narrow) { return kWidth == 16 ?
 // Few rows take more panels, to keep as many sums in flight as the multipliers need. Measured on Zen 4.
 using OneRow = TileShape<1, by_width(8, 4, 2)>;
 using SomeRows = TileShape<by_width(4, 3, 2), by_width(4, 2, 1)>;
-using BatchRows = TileShape<by_width(14, 6, 2), 1>;
-using ManyRows = TileShape<by_width(6, 6, 2), by_width(2, 1, 1), true>;
-constexpr int64_t kManyFrom = 64;
+using SeveralRows = TileShape<by_width(14, 6, 2), 1>;
+using BatchRows = TileShape<by_width(8, 6, 2), by_width(3, 1, 1)>;
+using ManyRows = TileShape<BatchRows::kRows, BatchRows::kPanels, kWidth != 16>;
+constexpr int64_t kBatchFrom = 24, kManyFrom = 64;
 
 // Inputs ahead of their use that are asked for: a page's worth of a panel is beyond what the CPU foresees.
 constexpr int64_t kPrefetch = 96;
@@ -177,6 +178,7 @@ inline void packed_linear(const PackedLinearParams& params) {
     using W = Element<decltype(typed)>;
     if (params.rows == 1) return packed_linear_in<W, OneRow>(params);
     if (params.rows <= SomeRows::kRows) return packed_linear_in<W, SomeRows>(params);
+    if (params.rows < kBatchFrom) return packed_linear_in<W, SeveralRows>(params);
     if (params.rows < kManyFrom) return packed_linear_in<W, BatchRows>(params);
     packed_linear_in<W, ManyRows>(params);
   });

@@ -130,6 +130,16 @@ struct PackedLinearParams {
   bool accumulate;  // add to what is in out
 };
 
+struct UnpackRowsParams {
+  const void* weight;  // as in PackedLinearParams
+  DType weight_dtype;
+  const int64_t* rows;  // [count], each in one of the panels
+  float* out;           // [count, inputs]
+  int64_t out_stride;
+  int64_t count;
+  int64_t inputs;
+};
+
 struct ArgmaxParams {
   const float* x;
   int64_t x_stride;

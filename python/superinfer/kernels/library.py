@@ -29,6 +29,7 @@ class Library:
         self.silu_and_mul = module.get_function("silu_and_mul")
         self.argmax = module.get_function("argmax")
         self.packed_linear = module.get_function("packed_linear")
+        self.unpack_rows = module.get_function("unpack_rows")
         self.isas = module.get_function("isas")
         self.isa = module.get_function("isa")
         self.choose_isa = module.get_function("choose_isa")

@@ -54,6 +54,12 @@ def pack(weight: "torch.Tensor", packed: "torch.Tensor") -> None:
         packed[whole, :, :rest].copy_(weight[whole * PANEL :].T)
 
 
-def unpack_rows(packed: "torch.Tensor", rows: "torch.Tensor") -> "torch.Tensor":
-    """Rows of the weight that was packed: ``[..., inputs]`` for row numbers of any shape, in its dtype."""
-    return packed[rows // PANEL, :, rows % PANEL]
+def unpack_rows(packed: "torch.Tensor", rows: "torch.Tensor", out: "torch.Tensor") -> None:
+    """Rows of the weight that was packed.
+
+    Args:
+        packed: What :func:`pack` has written, in any of the dtypes.
+        rows: int64 ``[count]``, each less than the number of outputs, rounded up to whole panels.
+        out: float32 ``[count, inputs]``, rows dense; written to.
+    """
+    library().unpack_rows(packed, rows, out)

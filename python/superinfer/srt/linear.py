@@ -33,7 +33,10 @@ class PackedTableMethod(UnquantizedEmbeddingMethod):
 
     def embedding(self, layer: Any, input_: torch.Tensor) -> torch.Tensor:
         """Rows of the table in float32."""
-        return kernels.unpack_rows(layer.packed_weight, input_).float()
+        rows = input_.reshape(-1).to(torch.int64)
+        out = torch.empty((len(rows), layer.packed_weight.shape[1]))
+        kernels.unpack_rows(layer.packed_weight, rows, out)
+        return out.view(*input_.shape, -1)
 
 
 def exact_dtype(weight: torch.Tensor) -> torch.dtype:

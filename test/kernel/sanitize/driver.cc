@@ -143,7 +143,8 @@ void run_elements(const KernelTable& kernels) {
 }
 
 void run_linear(const KernelTable& kernels) {
-  const int64_t rows = draw(0, 1) == 0 ? draw(0, 14) : draw(90, 110), outputs = draw(1, 100), inputs = draw(1, 90);
+  const int64_t kinds[] = {draw(0, 14), draw(20, 30), draw(90, 110)};
+  const int64_t rows = kinds[draw(0, 2)], outputs = draw(1, 100), inputs = draw(1, 90);
   const DType dtype = draw_dtype();
   Numbers weight((outputs + kPanel - 1) / kPanel * kPanel * inputs, dtype);
   std::vector<float> x(rows * inputs, 1.0f), bias(outputs, 1.0f), out(rows * outputs, 2.0f);
@@ -152,6 +153,11 @@ void run_linear(const KernelTable& kernels) {
                          rows, outputs, inputs, accumulate});
   const float expected = weight.at(0) * float(inputs) + (accumulate ? 2.0f : 0.0f) + (biased ? 1.0f : 0.0f);
   for (float value : out) require(std::abs(value - expected) < 1e-3f * expected, "linear");
+
+  std::vector<int64_t> picked(rows);
+  for (int64_t& row : picked) row = draw(0, int(outputs) - 1);
+  kernels.unpack_rows({weight.data(), dtype, picked.data(), x.data(), inputs, rows, inputs});
+  for (float value : x) require(value == weight.at(0), "unpack_rows");
 }
 
 }  // namespace
