@@ -1,6 +1,7 @@
 // Bindings of the kernels that touch the KV pool.
 #include <tvm/ffi/function.h>
 
+#include "bindings.h"
 #include "checks.h"
 #include "dispatch.h"
 
@@ -61,6 +62,8 @@ void check_requests(const ExtendParams& params, int64_t tokens) {
                    "q has " << tokens << " tokens, the requests have " << next);
 }
 
+}  // namespace
+
 void decode_attention(TensorView q, TensorView k_cache, TensorView v_cache, TensorView req_to_token, TensorView rows,
                       TensorView seq_lens, TensorView out, double scale, double logit_cap, int64_t window) {
   DecodeParams params;
@@ -108,8 +111,6 @@ void kv_store(TensorView k, TensorView v, TensorView k_cache, TensorView v_cache
   check_range(params.slots, params.tokens, "loc", params.pool.slots);
   kernels().kv_store(params);
 }
-
-}  // namespace
 
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(decode_attention, decode_attention);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(extend_attention, extend_attention);

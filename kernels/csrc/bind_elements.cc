@@ -2,6 +2,7 @@
 #include <tvm/ffi/function.h>
 #include <tvm/ffi/string.h>
 
+#include "bindings.h"
 #include "checks.h"
 #include "dispatch.h"
 
@@ -28,11 +29,13 @@ NormParams norm_of(const TensorView& x, const TensorView& weight, const TensorVi
   return params;
 }
 
+}  // namespace
+
 void rms_norm(TensorView x, TensorView weight, TensorView out, double eps) {
   kernels().rms_norm(norm_of(x, weight, out, eps));
 }
 
-void fused_add_rms_norm(TensorView x, TensorView residual, TensorView weight, double eps) {
+static void fused_add_rms_norm(TensorView x, TensorView residual, TensorView weight, double eps) {
   NormParams params = norm_of(x, weight, x, eps);
   check_rows(residual, "residual", x, params.dtype);
   check_size(residual, "residual", 1, params.width);
@@ -78,7 +81,7 @@ void silu_and_mul(TensorView x, TensorView out) {
   kernels().silu_and_mul(params);
 }
 
-void argmax(TensorView x, TensorView out) {
+static void argmax(TensorView x, TensorView out) {
   ArgmaxParams params;
   params.x_stride = row_stride(x, "logits");
   if (dtype_of(x, "logits") != DType::kFloat32) TVM_FFI_THROW(TypeError) << "logits must be float32";
@@ -91,17 +94,15 @@ void argmax(TensorView x, TensorView out) {
 }
 
 // Comma-separated, widest first.
-tvm::ffi::String isas() {
+static tvm::ffi::String isas() {
   std::string joined;
   for (const std::string& name : supported_isas()) joined += (joined.empty() ? "" : ",") + name;
   return joined;
 }
 
-tvm::ffi::String isa() { return kernels().name; }
+static tvm::ffi::String isa() { return kernels().name; }
 
-bool choose_isa(tvm::ffi::String name) { return use_isa(name); }
-
-}  // namespace
+static bool choose_isa(tvm::ffi::String name) { return use_isa(name); }
 
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(rms_norm, rms_norm);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(fused_add_rms_norm, fused_add_rms_norm);

@@ -2,6 +2,7 @@
 #include <tvm/ffi/function.h>
 #include <tvm/ffi/optional.h>
 
+#include "bindings.h"
 #include "checks.h"
 #include "dispatch.h"
 
@@ -17,6 +18,8 @@ const float* bias_of(const tvm::ffi::Optional<TensorView>& bias, int64_t outputs
   check_same_dtype(dtype_of(vector, "bias"), "bias", DType::kFloat32, "float32");
   return static_cast<const float*>(vector.data_ptr());
 }
+
+}  // namespace
 
 void packed_linear(TensorView x, TensorView weight, tvm::ffi::Optional<TensorView> bias, TensorView out,
                    bool accumulate) {
@@ -43,7 +46,7 @@ void packed_linear(TensorView x, TensorView weight, tvm::ffi::Optional<TensorVie
   kernels().packed_linear(params);
 }
 
-void unpack_rows(TensorView weight, TensorView rows, TensorView out) {
+static void unpack_rows(TensorView weight, TensorView rows, TensorView out) {
   UnpackRowsParams params;
   check_tensor(weight, "weight", 3);
   check_contiguous(weight, "weight");
@@ -60,8 +63,6 @@ void unpack_rows(TensorView weight, TensorView rows, TensorView out) {
   params.out = static_cast<float*>(out.data_ptr());
   kernels().unpack_rows(params);
 }
-
-}  // namespace
 
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(packed_linear, packed_linear);
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(unpack_rows, unpack_rows);

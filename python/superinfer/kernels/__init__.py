@@ -7,6 +7,7 @@ They are compiled for this machine when first used and kept in the user's cache.
 from superinfer.kernels.attention import decode_attention, extend_attention, kv_store
 from superinfer.kernels.elements import argmax, fused_add_rms_norm, rms_norm, rope, silu_and_mul
 from superinfer.kernels.errors import KernelsUnavailable
+from superinfer.kernels.layers import decoder_layers
 from superinfer.kernels.library import available, current_isa, supported_isas, unavailable_reason, use_isa
 from superinfer.kernels.linear import pack, packed_linear, packed_shape, unpack_rows
 
@@ -16,6 +17,7 @@ __all__ = [
     "available",
     "current_isa",
     "decode_attention",
+    "decoder_layers",
     "extend_attention",
     "fused_add_rms_norm",
     "kv_store",

@@ -28,6 +28,7 @@ class Library:
         self.rope = module.get_function("rope")
         self.silu_and_mul = module.get_function("silu_and_mul")
         self.argmax = module.get_function("argmax")
+        self.decoder_layers = module.get_function("decoder_layers")
         self.packed_linear = module.get_function("packed_linear")
         self.unpack_rows = module.get_function("unpack_rows")
         self.isas = module.get_function("isas")

@@ -59,9 +59,8 @@ def units(root: Path) -> list[Unit]:
         )
         for name in isa_names()
     ]
-    return isa + [
-        Unit(csrc / f"{name}.cc", name, ()) for name in ("bind_attention", "bind_elements", "bind_linear", "dispatch")
-    ]
+    plain = ("bind_attention", "bind_elements", "bind_layers", "bind_linear", "dispatch")
+    return isa + [Unit(csrc / f"{name}.cc", name, ()) for name in plain]
 
 
 def all_files(root: Path) -> list[Path]:

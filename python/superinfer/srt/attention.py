@@ -11,6 +11,7 @@ from sglang.srt.layers.radix_attention import AttentionType
 from sglang.srt.mem_cache.memory_pool import MHATokenToKVPool
 
 from superinfer import kernels
+from superinfer.kernels.layers import PagedTokens
 from superinfer.srt import ATTENTION_BACKEND
 
 KV_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -58,6 +59,17 @@ class CpuAttentionBackend(TorchNativeAttnBackend):
         """Whether the kernels compute what this attention layer needs."""
         return self._plain_pool and layer.attn_type is AttentionType.DECODER and not layer.is_cross_attention
 
+    def paged_tokens(self, positions: torch.Tensor, forward_batch: Any) -> PagedTokens:
+        """Where the tokens of ``forward_batch`` stand and go."""
+        return PagedTokens(
+            positions,
+            forward_batch.out_cache_loc,
+            self.req_to_token_pool.req_to_token,
+            forward_batch.req_pool_indices,
+            forward_batch.seq_lens,
+            self._extends,
+        )
+
     def attend(
         self,
         q: torch.Tensor,
@@ -83,7 +95,7 @@ class CpuAttentionBackend(TorchNativeAttnBackend):
             kernels.kv_store(k, v, keys, values, forward_batch.out_cache_loc)
         table = self.req_to_token_pool.req_to_token
         rows, seq_lens = forward_batch.req_pool_indices, forward_batch.seq_lens
-        scale, cap, window = layer.scaling, layer.logit_cap or 0.0, _window(layer)
+        scale, cap, window = layer.scaling, layer.logit_cap or 0.0, window_of(layer)
         if self._extends is None:
             kernels.decode_attention(
                 q, keys, values, table, rows, seq_lens, out, scale=scale, logit_cap=cap, window=window
@@ -117,7 +129,7 @@ class CpuAttentionBackend(TorchNativeAttnBackend):
         return out.view(q.shape[0], -1)
 
 
-def _window(layer: Any) -> int:
+def window_of(layer: Any) -> int:
     """SGLang counts the keys before a query; the kernels count its own, too."""
     size = layer.sliding_window_size
     return size + 1 if size is not None and size > -1 else -1

@@ -1,11 +1,10 @@
-"""The layers of Llama-like models as one loop over kernels.
+"""The layers of Llama-like models in one call of kernels.
 
 SGLang's modules cost more Python per layer than a small model's arithmetic takes: measured at one request, 13 of 48 ms.
-The loop below runs the same operators in the same order, on buffers that all layers share.
+The call runs the same operators in the same order, on buffers that all layers share.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,7 +15,8 @@ from sglang.srt.models.qwen2 import Qwen2DecoderLayer, Qwen2Model
 from sglang.srt.runtime_context import get_lora, get_parallel
 
 from superinfer import kernels
-from superinfer.srt.attention import CpuAttentionBackend
+from superinfer.kernels.layers import LayerBuffers, LayerWeights, list_weights, listed
+from superinfer.srt.attention import CpuAttentionBackend, window_of
 from superinfer.srt.fused_ops import is_plain_norm, is_plain_rotary
 from superinfer.srt.linear import PackedLinearMethod
 from superinfer.srt.workspace import Workspace
@@ -25,44 +25,21 @@ MODELS = (LlamaModel, Qwen2Model)
 LAYERS = (LlamaDecoderLayer, Qwen2DecoderLayer)
 
 
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """A packed weight ``[panels, in, panel]`` and the bias, if there is one, ``[out]``."""
+def weights_of(layer: Any) -> LayerWeights:
+    """The weights of a decoder layer whose linear layers ``pack_weights`` has packed."""
+    attention, mlp = layer.self_attn, layer.mlp
+    return LayerWeights(
+        layer.input_layernorm.weight.data,
+        *_linear(attention.qkv_proj),
+        *_linear(attention.o_proj),
+        layer.post_attention_layernorm.weight.data,
+        *_linear(mlp.gate_up_proj),
+        *_linear(mlp.down_proj),
+    )
 
-    weight: torch.Tensor
-    bias: torch.Tensor | None
 
-    @classmethod
-    def of(cls, layer: Any) -> "Linear":
-        """From a layer that ``pack_weights`` has packed."""
-        return cls(layer.packed_weight, None if layer.bias is None else layer.bias.data)
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """What one decoder layer is made of."""
-
-    attention: Any
-    attention_norm: torch.Tensor
-    qkv: Linear
-    output: Linear
-    mlp_norm: torch.Tensor
-    gate_up: Linear
-    down: Linear
-
-    @classmethod
-    def of(cls, layer: Any) -> "Layer":
-        """From a decoder layer whose linear layers are packed."""
-        attention, mlp = layer.self_attn, layer.mlp
-        return cls(
-            attention.attn,
-            layer.input_layernorm.weight.data,
-            Linear.of(attention.qkv_proj),
-            Linear.of(attention.o_proj),
-            layer.post_attention_layernorm.weight.data,
-            Linear.of(mlp.gate_up_proj),
-            Linear.of(mlp.down_proj),
-        )
+def _linear(layer: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+    return layer.packed_weight, None if layer.bias is None else layer.bias.data
 
 
 class LeanDecoder:
@@ -75,7 +52,12 @@ class LeanDecoder:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._modules_forward: Callable[..., Any] = model.forward
-        self._layers = [Layer.of(layer) for layer in model.layers]
+        self._attention = [layer.self_attn.attn for layer in model.layers]
+        self._inner = model.layers[0].mlp.down_proj.packed_weight.shape[1]
+        self._weights = list_weights([weights_of(layer) for layer in model.layers])
+        self._windows = [window_of(attention) for attention in self._attention]
+        self._caches: Any = None
+        self._caches_of: Any = None
         self._eps = model.norm.variance_epsilon
         self._norm = model.norm.weight.data
         self._rotary = model.layers[0].self_attn.rotary_emb
@@ -105,42 +87,57 @@ class LeanDecoder:
             and not self._model.layers_to_capture
             and positions.dim() == 1
             and len(positions) > 0
-            and backend.covers(self._layers[0].attention)
+            and backend.covers(self._attention[0])
+            and backend.token_to_kv_pool.layer_transfer_counter is None  # nothing to wait for between layers
         )
 
     def _run_layers(self, backend: Any, residual: torch.Tensor, positions: torch.Tensor, forward_batch: Any) -> None:
-        first = self._layers[0]
-        attention, tokens = first.attention, residual.shape[0]
-        heads, kv_heads = attention.tp_q_head_num, attention.tp_k_head_num
-        dim, v_dim = attention.qk_head_dim, attention.v_head_dim
-        widths = (residual.shape[1], heads * dim + kv_heads * (dim + v_dim), heads * v_dim)
-        inner = first.down.weight.shape[1]
-        x, qkv, attended, gate_up, gated = self._workspace.rows(tokens, (*widths, 2 * inner, inner))
-        q, k, v = (
-            part.unflatten(1, shape)
-            for part, shape in zip(
-                qkv.split([heads * dim, kv_heads * dim, kv_heads * v_dim], dim=1),
-                ((heads, dim), (kv_heads, dim), (kv_heads, v_dim)),
-                strict=True,
-            )
+        first = self._attention[0]
+        kernels.decoder_layers(
+            residual,
+            self._buffers(*residual.shape),
+            backend.paged_tokens(positions, forward_batch),
+            self._weights,
+            self._listed_caches(backend.token_to_kv_pool),
+            cos_sin=self._rotary.cos_sin_cache_as(torch.float32),
+            interleaved=not self._rotary.is_neox_style,
+            windows=self._windows,
+            eps=self._eps,
+            scale=first.scaling,
+            logit_cap=first.logit_cap or 0.0,
         )
-        by_head = attended.unflatten(1, (heads, v_dim))
-        cos_sin = self._rotary.cos_sin_cache_as(torch.float32)
-        interleaved = not self._rotary.is_neox_style
-        for layer in self._layers:
-            kernels.rms_norm(residual, layer.attention_norm, self._eps, x)
-            kernels.packed_linear(x, layer.qkv.weight, qkv, bias=layer.qkv.bias)
-            kernels.rope(q, k, positions, cos_sin, interleaved=interleaved)
-            backend.attend(q, k, v, layer.attention, forward_batch, by_head)
-            kernels.packed_linear(attended, layer.output.weight, residual, bias=layer.output.bias, accumulate=True)
-            kernels.rms_norm(residual, layer.mlp_norm, self._eps, x)
-            kernels.packed_linear(x, layer.gate_up.weight, gate_up, bias=layer.gate_up.bias)
-            kernels.silu_and_mul(gate_up, gated)
-            kernels.packed_linear(gated, layer.down.weight, residual, bias=layer.down.bias, accumulate=True)
+
+    def _buffers(self, tokens: int, hidden: int) -> LayerBuffers:
+        first = self._attention[0]
+        heads, kv_heads = first.tp_q_head_num, first.tp_k_head_num
+        dim, v_dim = first.qk_head_dim, first.v_head_dim
+        parts = [heads * dim, kv_heads * dim, kv_heads * v_dim]
+        x, qkv, attended, gate_up, gated = self._workspace.rows(
+            tokens, (hidden, sum(parts), heads * v_dim, 2 * self._inner, self._inner)
+        )
+        q, k, v = qkv.split(parts, dim=1)
+        return LayerBuffers(
+            x,
+            qkv,
+            q.unflatten(1, (heads, dim)),
+            k.unflatten(1, (kv_heads, dim)),
+            v.unflatten(1, (kv_heads, v_dim)),
+            attended,
+            attended.unflatten(1, (heads, v_dim)),
+            gate_up,
+            gated,
+        )
+
+    def _listed_caches(self, pool: Any) -> Any:
+        if self._caches_of is not pool.k_buffer:  # the pool makes new ones when it gives memory back and takes it again
+            ids = [attention.layer_id for attention in self._attention]
+            pairs = [(pool.get_key_buffer(index), pool.get_value_buffer(index)) for index in ids]
+            self._caches, self._caches_of = listed([cache for pair in pairs for cache in pair]), pool.k_buffer
+        return self._caches
 
 
 def install(model: torch.nn.Module) -> bool:
-    """Run the layers of ``model`` as one loop of kernels, if it is of a kind that allows it. Returns whether it is."""
+    """Run the layers of ``model`` in one call of kernels, if it is of a kind that allows it. Returns whether it is."""
     inner: Any = getattr(model, "model", None)
     if not suits(inner):
         return False
@@ -156,6 +153,7 @@ def suits(model: Any) -> bool:
         and not get_lora().enable_lora  # adapters wrap the modules
         and _is_norm(model.norm)
         and all(_is_plain_layer(layer, model.norm.variance_epsilon) for layer in model.layers)
+        and len({(layer.self_attn.attn.scaling, layer.self_attn.attn.logit_cap) for layer in model.layers}) == 1
     )
 
 
