@@ -46,6 +46,26 @@ class SchedulerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     max_passed: Count = 64
 
 
+class RotationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How requests take turns in the engine.
+
+    Attributes:
+        enabled: Whether running requests are taken out to let more urgent ones in.
+        slice_ms: Service in the fastest tier before a request may be taken out; twice that in each further tier.
+        max_step_ms: Longest engine step: what an urgent newcomer may have to wait.
+        max_parked: Requests taken out in one pass, at most.
+        max_wait_ms: A request that has waited so long for service goes to the front.
+        force_every: For tests: also take a request out every so many passes; 0 never does.
+    """
+
+    enabled: bool = False
+    slice_ms: Millis = 100
+    max_step_ms: Millis = 250
+    max_parked: Count = 4
+    max_wait_ms: Millis = 60_000
+    force_every: Count = 0
+
+
 class ClampConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A limit on one tenant or API key; see ``superinfer.slo.ClampRule``."""
 
@@ -68,12 +88,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         classes: Class name -> targets in wire form; redefines a preset or adds a class.
         clamps: Which classes a tenant or an API key may ask for.
         scheduler: Order and admission.
+        rotation: Turns in the engine.
     """
 
     default_slo_class: str = "standard"
     classes: dict[str, dict[str, Any]] = {}
     clamps: list[ClampConfig] = []
     scheduler: SchedulerConfig = SchedulerConfig()
+    rotation: RotationConfig = RotationConfig()
 
     def slo_policy(self) -> SLOPolicy:
         """The operator's classes and limits.

@@ -57,5 +57,29 @@ DECISION: Final = Metric(
     (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2),
 )
 WAITING: Final = Metric("waiting_requests", "gauge", "Requests waiting for admission, by SLO class.", ("slo_class",))
+ROTATIONS: Final = Metric(
+    "rotations_total",
+    "counter",
+    "Requests taken out of the engine to let others in, by the class of the one taken out.",
+    ("slo_class",),
+)
+PARKED: Final = Metric(
+    "parked_requests",
+    "gauge",
+    "Waiting requests that have run before and were taken out, by SLO class.",
+    ("slo_class",),
+)
+STEP_TIME_ERROR: Final = Metric(
+    "step_time_error_ratio", "gauge", "Running mean of |predicted - taken| / taken over engine steps."
+)
 
-METRICS: Final = (REQUESTS, GOODPUT_TOKENS, FIRST_TOKEN_SLACK, DECISION, WAITING)
+METRICS: Final = (
+    REQUESTS,
+    GOODPUT_TOKENS,
+    FIRST_TOKEN_SLACK,
+    DECISION,
+    WAITING,
+    ROTATIONS,
+    PARKED,
+    STEP_TIME_ERROR,
+)

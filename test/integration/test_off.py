@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from superinfer.config import ENV
-from superinfer.srt.hooks import HOOKS
+from superinfer.srt.hooks import hooks
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +32,7 @@ print(json.dumps({
 def probe(**env):
     clean = {key: value for key, value in os.environ.items() if key != ENV}
     result = subprocess.run(
-        [sys.executable, "-c", PROBE, json.dumps([hook.target for hook in HOOKS])],
+        [sys.executable, "-c", PROBE, json.dumps([hook.target for hook in hooks()])],
         capture_output=True,
         text=True,
         timeout=240,

@@ -10,7 +10,7 @@ from sglang.version import __version__ as sglang_version
 
 import superinfer.srt
 from superinfer.srt import SGLANG_VERSION
-from superinfer.srt.hooks import HOOKS
+from superinfer.srt.hooks import hooks
 from superinfer.srt.seam_reads import READS
 from superinfer.srt.seams import SEAMS
 
@@ -71,8 +71,11 @@ SUBCLASSES = [
     "superinfer.srt.attention.CpuAttentionBackend",
     "superinfer.srt.linear.PackedLinearMethod",
     "superinfer.srt.linear.PackedTableMethod",
-    *(hook.replacement for hook in HOOKS),
+    *(hook.replacement for hook in hooks()),
     "superinfer.srt.adder.SkipAheadAdder",
+    "superinfer.srt.planned_prefill.PlannedAdder",
+    "superinfer.srt.planned_prefill.PlannedSchedulePolicy",
+    "superinfer.srt.scheduler.SlackScheduler",
     "superinfer.srt.cpu.PortableCpuPlatform",
     "superinfer.srt.internal_state.SLOInternalState",
     "superinfer.srt.queue_policy.SlackSchedulePolicy",

@@ -7,7 +7,7 @@ from superinfer.metrics import METRICS, PREFIX
 
 pytestmark = pytest.mark.unit
 
-UNITS = {"seconds", "tokens", "requests"}
+UNITS = {"ratio", "requests", "rotations", "seconds", "tokens"}
 
 
 def test_names_are_unique():

@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+from superinfer import config
 from superinfer.srt import ATTENTION_BACKEND
+
+
+def decode_beside_prefill(server_args: Any) -> None:
+    """The rotating policy plans steps in which running requests decode while a prompt is computed."""
+    settings = config.active()
+    if settings is not None and settings.rotation.enabled:
+        server_args.enable_mixed_chunk = True
 
 
 def register() -> None:

@@ -5,6 +5,7 @@ from enum import Enum
 from importlib import import_module
 from pkgutil import resolve_name
 
+from superinfer import config
 from superinfer.srt import SGLANG_VERSION, defaults
 
 
@@ -26,18 +27,17 @@ class Hook:
     role: Role
 
 
-HOOKS = (
-    Hook(
-        "sglang.srt.managers.tokenizer_manager.TokenizerManager",
-        "superinfer.srt.tokenizer.SLOTokenizerManager",
-        Role.SERVER,
-    ),
-    Hook(
-        "sglang.srt.managers.scheduler.Scheduler",
-        "superinfer.srt.scheduler.RotatingScheduler",
-        Role.SCHEDULER,
-    ),
+TOKENIZER_MANAGER = Hook(
+    "sglang.srt.managers.tokenizer_manager.TokenizerManager",
+    "superinfer.srt.tokenizer.SLOTokenizerManager",
+    Role.SERVER,
 )
+ROTATING = Hook(
+    "sglang.srt.managers.scheduler.Scheduler",
+    "superinfer.srt.rotating_scheduler.RotatingScheduler",
+    Role.SCHEDULER,
+)
+SLACK_ONLY = Hook(ROTATING.target, "superinfer.srt.scheduler.SlackScheduler", Role.SCHEDULER)
 
 PLATFORM_HOOK = "sglang.srt.platforms.current_platform"
 
@@ -46,12 +46,19 @@ class HookError(RuntimeError):
     """A hook did not take: this process would serve as stock SGLang without saying so."""
 
 
+def hooks() -> tuple[Hook, ...]:
+    """The replacements that the active configuration asks for."""
+    settings = config.active()
+    rotates = settings is None or settings.rotation.enabled
+    return TOKENIZER_MANAGER, ROTATING if rotates else SLACK_ONLY
+
+
 def register(role: Role) -> None:
     """Register the replacements of ``role`` with SGLang, which applies them once all plugins have run."""
     from sglang.srt.plugins.hook_registry import HookRegistry, HookType
 
     defaults.register()
-    for hook in HOOKS:
+    for hook in hooks():
         if hook.role is role:
             HookRegistry.register(hook.target, _load(hook.replacement), HookType.REPLACE)
 
@@ -71,7 +78,8 @@ def load_all() -> dict[Role, dict[str, bool]]:
 
 def status(role: Role) -> dict[str, bool]:
     """Target of each hook of ``role`` -> whether it is in force in this process."""
-    active = {hook.target: resolve_name(hook.target) is _load(hook.replacement) for hook in HOOKS if hook.role is role}
+    mine = [hook for hook in hooks() if hook.role is role]
+    active = {hook.target: resolve_name(hook.target) is _load(hook.replacement) for hook in mine}
     return active | {PLATFORM_HOOK: _platform_is_ours()}
 
 

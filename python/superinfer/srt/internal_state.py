@@ -36,6 +36,19 @@ class SLOInternalState(SchedulerInternalStateController):
                 "prefill_token_us": round(scheduler.meter.cost.prefill_token_us, 3),
                 "decode_step_us": scheduler.meter.cost.decode_us(1),
             },
+            "rotation": self._rotation(),
+        }
+
+    def _rotation(self) -> dict[str, Any] | None:
+        """Turns taken, or ``None`` if requests run to their end."""
+        rotation = self.scheduler.rotation
+        if rotation is None:
+            return None
+        error = rotation.policy.step_time.error
+        return {
+            "total": rotation.rotations,
+            "step_time_error": round(error, 4),
+            **rotation.book.state(self.scheduler.waiting_queue),
         }
 
     def _waiting(self, req: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The scheduler process's book of promises: states of live requests, outcomes of finished ones."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from superinfer.sched import SLOState
@@ -28,6 +29,8 @@ class Ledger:
         self._clock = clock
         self._next_seq = 0
         self.observer: Observer | None = None
+        self.on_close: Callable[..., None] | None = None
+        """Called with SGLang's request and ``aborted=`` when one ends."""
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """(class, outcome) -> requests."""
 
@@ -49,6 +52,8 @@ class Ledger:
     def close(self, req: Any, *, aborted: bool) -> dict[str, object] | None:
         """``req`` ended. Returns the report for its client, or ``None`` if it was aborted."""
         state = self.state_of(req)
+        if self.on_close:
+            self.on_close(req, aborted=aborted)
         if not aborted:
             state.timeline.close(self._clock.stamp_us())
         outcome = state.outcome()

@@ -1,9 +1,11 @@
-"""Feeds the cost model from the engine's steps."""
+"""Feeds the cost models from the engine's steps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from superinfer.sched import CostModel
+from superinfer.sched.step_time import StepLoad
 
 
 @dataclass(slots=True)
@@ -12,11 +14,15 @@ class StepMeter:
 
     Only ticks are read, so that all ranks learn the same. With overlap scheduling the interval covers the wait
     for the step before, which in a steady run costs the same.
+
+    Attributes:
+        cost: Learns in any case.
+        learn: Is told of each step and the microseconds it took, if given.
     """
 
     cost: CostModel = field(default_factory=CostModel)
-    _prefill_tokens: int = 0
-    _decode_rows: int = 0
+    learn: Callable[[StepLoad, int], None] | None = None
+    _load: StepLoad = field(default_factory=StepLoad)
     _started_us: int | None = None
 
     def step(self, batch: Any, now_us: int, *, after_idle: bool) -> None:
@@ -28,9 +34,21 @@ class StepMeter:
             after_idle: Whether the engine had nothing to do before, so that the interval measures nothing.
         """
         if self._started_us is not None and not after_idle:
-            self.cost.observe(self._prefill_tokens, self._decode_rows, now_us - self._started_us)
-        # A decode batch may still carry the token count of the prefill batch it grew out of.
-        decoding = batch.forward_mode.is_decode()
-        self._prefill_tokens = 0 if decoding else batch.extend_num_tokens or 0
-        self._decode_rows = len(batch.reqs if decoding else batch.decoding_reqs or ())
-        self._started_us = now_us
+            elapsed_us = now_us - self._started_us
+            self.cost.observe(self._load.prefill_tokens, self._load.decode_rows, elapsed_us)
+            if self.learn:
+                self.learn(self._load, elapsed_us)
+        self._load, self._started_us = load_of(batch), now_us
+
+
+def load_of(batch: Any) -> StepLoad:
+    """What there is to do in SGLang's ``batch``: decode, prefill, or both."""
+    decoding = batch.reqs if batch.forward_mode.is_decode() else batch.decoding_reqs or ()
+    rows = set(decoding)
+    extends = [(req.prefix_len, req.extend_end - req.prefix_len) for req in batch.reqs if req not in rows]
+    return StepLoad(
+        decode_rows=len(rows),
+        kv_tokens=sum(len(req.origin_input_ids) + len(req.output_ids) for req in decoding),
+        prefill_tokens=sum(tokens for _, tokens in extends),
+        prefill_pairs=sum(tokens * prefix + tokens * tokens // 2 for prefix, tokens in extends),
+    )

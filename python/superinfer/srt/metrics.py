@@ -22,7 +22,10 @@ class SchedulerMetrics:
         self._slack = self._create(table.FIRST_TOKEN_SLACK)
         self._decision = self._create(table.DECISION)
         self._waiting = self._create(table.WAITING)
-        self._waiting_classes: set[str] = set()
+        self._parked = self._create(table.PARKED)
+        self._rotations = self._create(table.ROTATIONS)
+        self._step_time_error = self._create(table.STEP_TIME_ERROR)
+        self._classes: dict[Any, set[str]] = {self._waiting: set(), self._parked: set()}
 
     def first_token(self, state: SLOState) -> None:
         """Observe the slack left at the first token."""
@@ -42,10 +45,26 @@ class SchedulerMetrics:
 
     def waiting(self, states: Iterable[SLOState]) -> None:
         """Publish who is waiting."""
+        self._count(self._waiting, states)
+
+    def parked(self, states: Iterable[SLOState]) -> None:
+        """Publish who of those has run before."""
+        self._count(self._parked, states)
+
+    def rotated(self, states: Iterable[SLOState]) -> None:
+        """Count requests that were just taken out."""
+        for state in states:
+            self._rotations.labels(**self._of(state)).inc()
+
+    def step_time_error(self, error: float) -> None:
+        """Publish how far off predicted step times are."""
+        self._step_time_error.labels(**self._labels).set(error)
+
+    def _count(self, gauge: Any, states: Iterable[SLOState]) -> None:
         counts = Tally(state.slo.cls or "" for state in states)
-        self._waiting_classes |= counts.keys()
-        for name in self._waiting_classes:
-            self._waiting.labels(**self._labels, slo_class=name).set(counts[name])
+        self._classes[gauge] |= counts.keys()
+        for name in self._classes[gauge]:
+            gauge.labels(**self._labels, slo_class=name).set(counts[name])
 
     def _of(self, state: SLOState) -> dict[str, str]:
         return {**self._labels, "slo_class": state.slo.cls or ""}

@@ -21,18 +21,20 @@ from superinfer.srt.linear import is_packed
 from superinfer.srt.meter import StepMeter
 from superinfer.srt.metrics import SchedulerMetrics
 from superinfer.srt.queue_policy import SlackSchedulePolicy
+from superinfer.srt.rotation import Rotation
 from superinfer.srt.streamer import SLOOutputStreamer
 from superinfer.srt.weight_updates import PackedWeightUpdater
 
 
-class RotatingScheduler(Scheduler):
-    """SGLang's scheduler with SLO state, slack order and skip-ahead admission.
+class SlackScheduler(Scheduler):
+    """SGLang's scheduler with SLO state, slack order and skip-ahead admission: who runs, runs to its end.
 
     Attributes:
         settings: The operator's choices.
         clock: Time of the current pass.
         ledger: Promises and outcomes.
         meter: Learns what engine steps cost.
+        rotation: Turns in the engine; ``None`` where requests run to their end.
         slo_metrics: Prometheus metrics, or ``None`` where this rank publishes none.
     """
 
@@ -45,6 +47,7 @@ class RotatingScheduler(Scheduler):
         self.clock = TickClock(shared=server_args.tp_size > 1)
         self.ledger = Ledger(settings.slo_policy(), self.clock)
         self.meter = StepMeter()
+        self.rotation: Rotation | None = None
         self.slo_metrics: SchedulerMetrics | None = None
         self._aged_lane = AgedLane(self.settings.aged_every)
         self._queue_grew = False

@@ -17,19 +17,19 @@ class Reads:
 READS: tuple[Reads, ...] = (
     Reads(
         f"{_MANAGERS}.scheduler.Scheduler",
-        "_sched_idled enable_hierarchical_cache enable_priority_scheduling internal_state"
-        " metrics_collector metrics_reporter policy running_batch schedule_low_priority_values_first schedule_policy"
-        " tp_worker tree_cache waiting_queue weight_updater",
+        "_sched_idled chunked_prefill_size chunked_req enable_hierarchical_cache enable_priority_scheduling"
+        " grammar_manager internal_state last_batch metrics_collector metrics_reporter page_size policy"
+        " processed_tokens_counter running_batch schedule_low_priority_values_first schedule_policy"
+        " token_to_kv_pool_allocator tp_worker tree_cache waiting_queue weight_updater",
     ),
     Reads(
         f"{_MANAGERS}.schedule_batch.Req",
-        "finished_output finished_reason num_matched_prefix_tokens origin_input_ids output_ids return_logprob rid"
-        " sampling_params time_stats",
+        "arrival_processed_tokens beam_group extend_end finished_output finished_reason full_untruncated_fill_ids"
+        " input_embeds num_matched_prefix_tokens origin_input_ids output_ids prefix_len return_hidden_states"
+        " return_logprob rid sampling_params session skip_radix_cache_insert time_stats to_finish",
     ),
-    Reads(
-        f"{_MANAGERS}.schedule_batch.ScheduleBatch", "batch_is_full decoding_reqs extend_num_tokens forward_mode reqs"
-    ),
-    Reads(f"{_MANAGERS}.schedule_policy.PrefillAdder", "can_run_list"),
+    Reads(f"{_MANAGERS}.schedule_batch.ScheduleBatch", "batch_is_full decoding_reqs forward_mode reqs return_logprob"),
+    Reads(f"{_MANAGERS}.schedule_policy.PrefillAdder", "can_run_list new_chunked_req rem_chunk_tokens"),
     Reads(
         "sglang.srt.layers.radix_attention.RadixAttention",
         "attn_type is_cross_attention layer_id logit_cap qk_head_dim scaling sliding_window_size tp_k_head_num"
@@ -39,6 +39,7 @@ READS: tuple[Reads, ...] = (
         "sglang.srt.model_executor.forward_batch_info.ForwardBatch",
         "extend_prefix_lens extend_seq_lens out_cache_loc req_pool_indices seq_lens",
     ),
+    Reads("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool", "k_buffer layer_transfer_counter"),
     Reads(
         "sglang.srt.layers.attention.torch_native_backend.TorchNativeAttnBackend", "req_to_token_pool token_to_kv_pool"
     ),
@@ -60,12 +61,15 @@ READS: tuple[Reads, ...] = (
     Reads(f"{_COMPONENTS}.metrics_reporter.SchedulerMetricsReporter", "current_scheduler_metrics_enabled"),
     Reads("sglang.srt.observability.metrics_collector.SchedulerMetricsCollector", "labels"),
     Reads("sglang.srt.observability.req_time_stats.SchedulerReqTimeStats", "created_time"),
-    Reads("sglang.srt.sampling.sampling_params.SamplingParams", "custom_params max_new_tokens"),
+    Reads(
+        "sglang.srt.sampling.sampling_params.SamplingParams",
+        "custom_params frequency_penalty max_new_tokens min_new_tokens presence_penalty repetition_penalty",
+    ),
     Reads("sglang.srt.managers.io_struct.GetInternalStateReqOutput", "internal_state"),
     Reads(
         "sglang.srt.server_args.ServerArgs",
-        "chunked_prefill_size disaggregation_mode dllm_algorithm dtype enable_dp_attention enable_pdmux"
-        " enable_priority_scheduling grpc_mode grpc_port is_embedding kv_cache_dtype max_total_tokens"
+        "chunked_prefill_size disaggregation_mode dllm_algorithm dtype enable_dp_attention enable_mixed_chunk"
+        " enable_pdmux enable_priority_scheduling grpc_mode grpc_port is_embedding kv_cache_dtype max_total_tokens"
         " mem_fraction_static pp_size sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle"
         " smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
     ),

@@ -130,6 +130,7 @@ SEAMS: tuple[Seam, ...] = (
             "_add_request_to_queue": "self req is_retracted",
             "_create_generation_req": "self recv_req *args **kwargs",
             "_poll_timeout_aborts": "self",
+            "_reqs_finishing_inflight": "self batch",
             "get_init_info": "self",
             "get_new_batch_prefill": "self running_batch",
             "get_output_streamer_class": "self",
@@ -143,6 +144,17 @@ SEAMS: tuple[Seam, ...] = (
             "send_abort_output": "self abort_req req",
         },
     ),
+    Seam(f"{_MANAGERS}.scheduler.NextBatchPlan"),
+    Seam("sglang.srt.constrained.grammar_manager.GrammarManager.has_waiting_grammars", "self"),
+    Seam("sglang.srt.constrained.grammar_manager.GrammarManager.get_ready_grammar_requests", "self"),
+    Seam("sglang.srt.mem_cache.common.release_kv_cache", "req tree_cache checkpoint"),
+    Seam("sglang.srt.mem_cache.base_prefix_cache.BasePrefixCache.evictable_size", "self"),
+    Seam("sglang.srt.mem_cache.allocator.base.BaseTokenToKVPoolAllocator.available_size", "self"),
+    Seam(f"{_MANAGERS}.schedule_batch.Req.finished", "self"),
+    Seam(f"{_MANAGERS}.schedule_batch.Req.reset_for_retract", "self"),
+    Seam(f"{_MANAGERS}.schedule_batch.ScheduleBatch.filter_batch", "self reqs_to_exclude keep_indices"),
+    Seam("sglang.srt.observability.req_time_stats.SchedulerReqTimeStats.set_retract_time", "self ts"),
+    Seam("sglang.srt.observability.req_time_stats.SchedulerReqTimeStats.set_wait_queue_entry_time", "self ts"),
     Seam(f"{_MANAGERS}.schedule_batch.FINISH_ABORT"),
     *_members(
         f"{_MANAGERS}.schedule_policy.SchedulePolicy",
@@ -150,6 +162,7 @@ SEAMS: tuple[Seam, ...] = (
             "__init__": "self policy tree_cache enable_hierarchical_cache enable_priority_scheduling"
             " schedule_low_priority_values_first",
             "calc_priority": "self waiting_queue running_batch processed_tokens",
+            "shortest_prefill_chunk_limit": "self chunked_req waiting_queue budget page_size",
         },
     ),
     *_members(
@@ -159,9 +172,11 @@ SEAMS: tuple[Seam, ...] = (
             " rem_input_tokens rem_chunk_tokens num_mixed_decode_tokens priority_scheduling_preemption_threshold"
             " max_prefill_bs max_running_requests prefill_max_requests prefill_delayer_single_pass dllm_config"
             " waiting_queue_len prefill_tile_block_m",
+            "_get_running_request_total_token_offset": "self req",
             "add_one_req": "self req has_chunked_req truncation_align_size",
         },
     ),
+    Seam(f"{_MANAGERS}.schedule_policy.CLIP_MAX_NEW_TOKENS"),
     Seam(f"{_MANAGERS}.schedule_policy.AddReqResult.CONTINUE"),
     Seam(f"{_MANAGERS}.schedule_policy.AddReqResult.NO_TOKEN"),
     Seam(f"{_MANAGERS}.schedule_policy.AddReqResult.OTHER"),

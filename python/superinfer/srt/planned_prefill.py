@@ -1,0 +1,64 @@
+"""SGLang's queue policy and admission budget, obeying a plan."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sglang.srt.managers import schedule_policy as stock
+from sglang.srt.managers.schedule_policy import AddReqResult, PrefillAdder, SchedulePolicy
+
+from superinfer.srt.rotation import GROWTH_TOKENS, Admission
+
+
+def reserve_growth_only() -> None:
+    """SGLang keeps memory free for the longest answers; with rotation, whoever has no room is parked instead."""
+    stock.CLIP_MAX_NEW_TOKENS = GROWTH_TOKENS
+
+
+class PlannedSchedulePolicy(SchedulePolicy):
+    """Puts those that may come in first, in the order of the plan."""
+
+    def __init__(self, *args: Any, admission: Callable[[], Admission]) -> None:
+        super().__init__(*args)
+        self._admission = admission
+
+    def match(self, waiting_queue: list[Any]) -> None:
+        """Match prefixes as SGLang does before it sorts."""
+        super().calc_priority(waiting_queue)
+
+    def calc_priority(self, waiting_queue: list[Any], running_batch: Any = None, processed_tokens: int = 0) -> None:
+        """Sort ``waiting_queue`` in place."""
+        place = {req: index for index, req in enumerate(self._admission().order)}
+        waiting_queue.sort(key=lambda req: place.get(req, len(place)))
+
+    def shortest_prefill_chunk_limit(
+        self, chunked_req: Any, waiting_queue: list[Any], budget: int, page_size: int
+    ) -> int | None:
+        """Tokens of the prompt that is under way."""
+        return self._admission().resumed_tokens or None
+
+
+class PlannedAdder(PrefillAdder):
+    """Admits what the plan admits, as long as it fits.
+
+    Args:
+        admission: What the plan of this pass admits.
+    """
+
+    def __init__(self, *args: Any, admission: Admission, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rem_chunk_tokens = admission.tokens
+        self._planned = set(admission.order)
+
+    def add_one_req(self, req: Any, has_chunked_req: bool, truncation_align_size: int | None) -> AddReqResult:
+        """Admit ``req`` if it is planned; SGLang's loop ends at the first answer that is not ``CONTINUE``."""
+        if req not in self._planned:
+            return AddReqResult.OTHER
+        uncached = len(req.full_untruncated_fill_ids) - req.prefix_len
+        if (has_chunked_req or self.new_chunked_req) and uncached > self.rem_chunk_tokens:
+            return AddReqResult.CONTINUE  # SGLang computes one prompt in parts at a time
+        result = super().add_one_req(req, has_chunked_req, truncation_align_size)
+        admitted = bool(self.can_run_list) and self.can_run_list[-1] is req
+        return AddReqResult.CONTINUE if result is AddReqResult.NO_TOKEN and not admitted else result
+
+    def _get_running_request_total_token_offset(self, req: Any) -> float:
+        return GROWTH_TOKENS

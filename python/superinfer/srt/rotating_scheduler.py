@@ -1,0 +1,120 @@
+"""The scheduler in which requests take turns: it obeys the plans of the rotating policy."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sglang.srt.managers.scheduler import NextBatchPlan
+
+from superinfer import config
+from superinfer.sched.forced import ForcedRotation
+from superinfer.sched.rotation import RotationPolicy, RotationSettings
+from superinfer.sched.tiers import Tiers
+from superinfer.srt import parking
+from superinfer.srt.clock import read_us
+from superinfer.srt.jobs import JobBook
+from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
+from superinfer.srt.rotation import Rotation
+from superinfer.srt.scheduler import SlackScheduler
+
+
+class RotatingScheduler(SlackScheduler):
+    """Rotates requests through the radix tree: what is parked waits in the queue, its KV in the tree while it may.
+
+    Attributes:
+        rotation: The policy, and what its plan for this pass says.
+    """
+
+    rotation: Rotation  # never None here
+    chunked_req: Any
+
+    def init_schedule_policy(self) -> None:
+        """The waiting queue stands in the order of the plan."""
+        super().init_schedule_policy()
+        settings = config.active()
+        assert settings is not None
+        policy = _policy(settings.rotation, self.chunked_prefill_size)
+        book = JobBook(policy, self.ledger)
+        self.rotation = Rotation(policy, book, self.clock, self.page_size, self._may_park)
+        self.ledger.on_close = book.close
+        self.meter.learn = policy.observe
+        self.policy = PlannedSchedulePolicy(
+            self.schedule_policy,
+            self.tree_cache,
+            self.enable_hierarchical_cache,
+            self.enable_priority_scheduling,
+            self.schedule_low_priority_values_first,
+            admission=lambda: self.rotation.admission,
+        )
+        self._finishing: set[Any] = set()
+        reserve_growth_only()
+
+    def get_prefill_adder_class(self) -> Callable[..., PlannedAdder]:
+        """One admission pass, limited to the plan."""
+        return partial(PlannedAdder, admission=self.rotation.admission)
+
+    def get_new_batch_prefill(self, running_batch: Any) -> NextBatchPlan:
+        """Plan the next step: take out who makes room, choose the prompts to compute, admit them."""
+        if self.grammar_manager.has_waiting_grammars():
+            for req in self.grammar_manager.get_ready_grammar_requests():
+                self._add_request_to_queue(req)
+        if not (self.waiting_queue or running_batch.reqs or self.chunked_req):
+            return super().get_new_batch_prefill(running_batch)
+        self._rotate(running_batch)
+        plan = NextBatchPlan(batch_to_run=None, running_batch=running_batch)
+        if self.rotation.admission:
+            running_batch.batch_is_full = False
+            plan = super().get_new_batch_prefill(running_batch)
+            self._note_admitted(plan.batch_to_run)
+        self._queue_parked()
+        return plan
+
+    def _rotate(self, running_batch: Any) -> None:
+        """Decide, and take out whom the plan parks."""
+        started_us = read_us()
+        self._finishing = set(self._reqs_finishing_inflight(running_batch))
+        self.policy.match(self.waiting_queue)
+        self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, self._free_tokens())
+        self.chunked_req = self.rotation.take_out(running_batch, self.chunked_req, self.tree_cache)
+        if self.slo_metrics:
+            self.slo_metrics.decided(read_us() - started_us)
+
+    def _note_admitted(self, batch: Any) -> None:
+        """Remember how far a request had come, so that it is not taken out before it has come further."""
+        for req in batch.reqs if batch is not None else ():
+            if req not in (batch.decoding_reqs or ()):
+                req.tokens_when_admitted = len(req.output_ids)
+
+    def _queue_parked(self) -> None:
+        """Only now: who left in this pass must not be admitted by it, and is not turned away by a full queue."""
+        for req in self.rotation.parked:
+            self.waiting_queue.append(req)
+            req.time_stats.set_wait_queue_entry_time()
+            req.arrival_processed_tokens = self.processed_tokens_counter
+        if self.slo_metrics:
+            state_of = self.ledger.state_of
+            self.slo_metrics.rotated(state_of(req) for req in self.rotation.parked)
+            self.slo_metrics.parked(state_of(req) for req in self.waiting_queue if self.rotation.book.has_run(req))
+            self.slo_metrics.step_time_error(self.rotation.policy.step_time.error)
+
+    def _may_park(self, req: Any) -> bool:
+        if req is self.chunked_req:
+            # The result of a batch with log-probabilities is read by position.
+            return parking.can_come_back(req) and not (self.last_batch and self.last_batch.return_logprob)
+        return parking.can_come_back(req) and parking.has_progressed(req) and req not in self._finishing
+
+    def _free_tokens(self) -> int:
+        return int(self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size())
+
+
+def _policy(settings: config.RotationConfig, chunk_tokens: int | None) -> RotationPolicy:
+    chosen = RotationSettings(
+        tiers=Tiers(slice_us=settings.slice_ms * 1000),
+        max_step_us=settings.max_step_ms * 1000,
+        max_chunk_tokens=chunk_tokens or 8192,
+        max_wait_us=settings.max_wait_ms * 1000,
+        max_parked=settings.max_parked,
+    )
+    if settings.force_every:
+        return ForcedRotation(chosen, every=settings.force_every)
+    return RotationPolicy(chosen)

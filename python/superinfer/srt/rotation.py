@@ -1,0 +1,127 @@
+"""One scheduling pass under the rotating policy: what SGLang holds goes in, what it must do comes out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from superinfer.sched.job import Job
+from superinfer.sched.plan import Plan, Pool
+from superinfer.sched.rotation import RotationPolicy
+from superinfer.srt import parking
+from superinfer.srt.clock import TickClock
+from superinfer.srt.jobs import JobBook
+
+GROWTH_TOKENS = 8
+"""KV that a request must find free beyond its next step, so that it is not taken out right after it came in."""
+
+NEWCOMERS = 8
+"""Requests for which a pass keeps that much free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What may be computed of prompts in this pass.
+
+    Attributes:
+        order: Requests that may come in, first served first.
+        tokens: Tokens for all of them and the one under way.
+        resumed_tokens: Of these, for the request whose prompt is under way.
+    """
+
+    order: Sequence[Any] = ()
+    tokens: int = 0
+    resumed_tokens: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.order or self.resumed_tokens)
+
+
+@dataclass(slots=True)
+class Rotation:
+    """Turns plans of the policy into changes of SGLang's batches.
+
+    Attributes:
+        policy: Decides.
+        book: Jobs of all live requests.
+        clock: The tick.
+        eligible: Whether a running request may be taken out now.
+        admission: What the plan of this pass admits.
+        parked: Requests taken out in this pass.
+        rotations: Requests taken out so far.
+    """
+
+    policy: RotationPolicy
+    book: JobBook
+    clock: TickClock
+    page_size: int
+    eligible: Callable[[Any], bool]
+    admission: Admission = field(default_factory=Admission)
+    parked: list[Any] = field(default_factory=list)
+    rotations: int = 0
+    _last_us: int = 0
+
+    def plan(self, running: Sequence[Any], waiting: Sequence[Any], chunked: Any, free_tokens: int) -> None:
+        """Decide on the next step.
+
+        Args:
+            running: Requests that decode.
+            waiting: Requests in the queue, their prefixes matched.
+            chunked: The request whose prompt is computed in parts, if there is one.
+            free_tokens: KV that is free or can be evicted.
+        """
+        now_us, elapsed_us = self.clock.now_us, self.clock.now_us - self._last_us
+        self._last_us = now_us
+        residents = self.book.running(running, now_us, elapsed_us)
+        if chunked is not None:
+            residents.append(self.book.prefilling(chunked, now_us, elapsed_us))
+        resident_tokens = sum(job.computed_tokens for job in residents)
+        margin = NEWCOMERS * (GROWTH_TOKENS + self.page_size)
+        pool = Pool(resident_tokens + free_tokens - margin, resident_tokens)
+        plan = self.policy.decide(now_us, residents + self.book.waiting(waiting), pool)
+        self.parked = [req for job in plan.park if self.eligible(req := self.book.req_of(job))]
+        self.admission = self._admission(plan, chunked, idle=not running)
+
+    def take_out(self, running_batch: Any, chunked: Any, tree_cache: Any) -> Any:
+        """Park what the plan parks. Returns the request whose prompt remains under way, if there is one."""
+        for req in self.parked:
+            self.book.parked(self.book.job_of(req), self.clock.now_us)
+        if chunked in self.parked:
+            parking.park_chunked(chunked, tree_cache)
+            chunked = None
+        parking.park_running([req for req in self.parked if req in running_batch.reqs], running_batch, tree_cache)
+        self.rotations += len(self.parked)
+        return chunked
+
+    def _admission(self, plan: Plan, chunked: Any, *, idle: bool) -> Admission:
+        """The prompts of the plan that SGLang can take: only one may be computed in part."""
+        order, tokens, resumed = [], 0, 0
+        partly = chunked
+        for chunk in plan.prefill:
+            req, job = self.book.req_of(chunk.job), chunk.job
+            if req is chunked:
+                resumed = chunk.tokens
+                continue
+            whole = chunk.tokens >= job.missing_tokens
+            if not whole and partly is not None:
+                if not self._makes_way(partly, job):
+                    continue
+                self.parked.append(partly)
+            partly = partly if whole else req
+            order.append(req)
+            tokens += self._pages(chunk.tokens) + (self.page_size if whole else 0)
+        if chunked is not None and chunked not in self.parked and (order or resumed or idle):
+            # SGLang counts a chunk in every pass that prefills, so that it must have one.
+            resumed = self._pages(max(resumed, 1))
+            return Admission(order, tokens + resumed, resumed)
+        return Admission(order, tokens, 0)
+
+    def _makes_way(self, chunked: Any, job: Job) -> bool:
+        """Whether a prompt under way is put off for ``job``: only for one of a more important class."""
+        return (
+            chunked not in self.parked
+            and self.book.job_of(chunked).state.rank > job.state.rank
+            and self.eligible(chunked)
+        )
+
+    def _pages(self, tokens: int) -> int:
+        return -(-tokens // self.page_size) * self.page_size

@@ -1,0 +1,94 @@
+"""Turns in the engine when memory is short: urgent requests get in at once, and nobody loses anything."""
+
+import json
+
+import pytest
+
+from integration.conftest import SMALL, STRICT
+from integration.test_abort import scheduler_state, wait_until_idle
+from integration.test_scheduling import Race
+from support.server import running_server
+
+pytestmark = pytest.mark.integration
+
+CONFIG = """
+[rotation]
+enabled = true
+slice_ms = 20
+
+[classes.interactive]
+ttft_ms = 5000
+tpot_ms = 500
+"""
+POOL_TOKENS = 1024
+
+
+@pytest.fixture(scope="module")
+def turns_server(tiny_model, tmp_path_factory):
+    """Room for 1024 tokens of KV; whoever is more urgent takes it."""
+    folder = tmp_path_factory.mktemp("turns")
+    (folder / "config.toml").write_text(CONFIG)
+    args = ["--model-path", str(tiny_model), "--slo-classes", str(folder / "config.toml"), *SMALL]
+    args[args.index("--max-total-tokens") + 1] = str(POOL_TOKENS)
+    with running_server(folder / "server.log", *args, "--enable-metrics", env=STRICT) as server:
+        yield server
+
+
+def tokens_alone(server, prompt_tokens, new_tokens, index):
+    """What a request is answered when nobody else is there. Prompts as ``Race`` makes them."""
+    ids = [(index * 31 + i * 7) % 250 + 2 for i in range(prompt_tokens)]
+    params = {"temperature": 0, "max_new_tokens": new_tokens, "ignore_eos": True}
+    with server.client() as client:
+        wait_until_idle(client)
+        return client.post("/generate", json={"input_ids": ids, "sampling_params": params}).json()["output_ids"]
+
+
+def test_chat_gets_in_although_batch_holds_all_memory(turns_server):
+    race = Race(turns_server)
+    before = scheduler_state(race.client)["rotation"]["total"]
+    for index in range(3):
+        race.send(f"batch{index}", 250, 150, "batch")
+    race.wait_until_running("batch0").wait_until_running("batch1")
+    race.send("chat", 300, 20, "interactive")
+    race.wait_until_running("chat")
+    state = scheduler_state(race.client)["rotation"]
+    race.finish()
+    assert state["total"] > before
+    assert tokens_of(race, "chat") == tokens_alone(turns_server, 300, 20, 3)
+    for index in range(3):
+        assert tokens_of(race, f"batch{index}") == tokens_alone(turns_server, 250, 150, index)
+
+
+def tokens_of(race, name):
+    return json.loads(race.outputs[name].removeprefix("data: "))["output_ids"]
+
+
+def test_answers_that_outgrow_the_memory_take_turns(turns_server):
+    race = Race(turns_server)
+    for index in range(6):
+        race.send(f"long{index}", 60, 300, "batch")  # 2160 tokens in the end, twice the memory
+    race.finish()
+    for index in range(6):
+        assert tokens_of(race, f"long{index}") == tokens_alone(turns_server, 60, 300, index)
+    assert "Retract requests" not in turns_server.log.read_text()
+
+
+def test_a_parked_request_can_be_aborted(turns_server):
+    race = Race(turns_server)
+    for index in range(6):
+        race.send(f"long{index}", 60, 300, "batch")
+    race.wait_until_running("long5")
+    race.client.post("/abort_request", json={"abort_all": True})
+    race.finish()
+    state = wait_until_idle(race.client)
+    assert state["rotation"]["parked"] == []
+    assert race.client.post("/flush_cache").status_code == 200
+    assert turns_server.alive()
+
+
+def test_metrics_count_rotations(turns_server):
+    test_chat_gets_in_although_batch_holds_all_memory(turns_server)
+    with turns_server.client() as client:
+        text = client.get("/metrics").text
+    (line,) = (line for line in text.splitlines() if line.startswith("superinfer:rotations_total{") and "batch" in line)
+    assert float(line.split()[-1]) >= 1
