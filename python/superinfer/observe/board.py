@@ -73,6 +73,7 @@ class Board:
         demoted: Moves to a slower tier.
         steps: The latest engine steps, oldest first.
         summary: The latest word of the scheduler on its queues.
+        gaps: How often events were lost.
     """
 
     live: dict[str, Live] = field(default_factory=dict)
@@ -84,11 +85,13 @@ class Board:
     demoted: int = 0
     steps: deque[Step] = field(default_factory=lambda: deque(maxlen=RECENT_STEPS))
     summary: PassSummary | None = None
+    gaps: int = 0
 
     def receive(self, delivery: Delivery) -> None:
         """Take in the next batch."""
         if delivery.gap is not None:
-            self.forget()
+            self.gaps += 1
+            self._forget()
         for event in delivery.batch.events:
             self.fold(event)
 
@@ -105,11 +108,6 @@ class Board:
                 self._follow(event)
                 self._count(event)
 
-    def forget(self) -> None:
-        """Events were lost: whoever was live may have ended unseen. Totals stay."""
-        self.live.clear()
-        self.summary = None
-
     def phases(self) -> Counter[tuple[str, Phase]]:
         """(class, phase) -> live requests."""
         return Counter((request.cls, request.phase) for request in self.live.values())
@@ -117,6 +115,11 @@ class Board:
     def tiers(self) -> Counter[int]:
         """Tier -> live requests, as far as their tiers are known."""
         return Counter(request.tier for request in self.live.values() if request.tier is not None)
+
+    def _forget(self) -> None:
+        """Whoever is live may have ended unseen. Totals stay."""
+        self.live.clear()
+        self.summary = None
 
     def _follow(self, event: Change) -> None:
         """Move the request of ``event`` to the phase and tier that it tells of."""

@@ -76,6 +76,7 @@ def _decisions(board: Board) -> Text:
         promoted=board.promoted,
         demoted=board.demoted,
         relegations=_counts(board.relegations),
+        gaps=board.gaps,
     )
 
 

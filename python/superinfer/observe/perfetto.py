@@ -41,7 +41,7 @@ class Trace:
                 self._track(event).follow(event)
 
     def lost(self, at_us: int) -> None:
-        """Events are missing up to ``at_us``: what was live may have changed, so its spans end with the last event."""
+        """Events are missing before ``at_us``. What was live may have changed: its spans end with the last event."""
         self._out.append(mark(ENGINE, 0, "events lost", at_us, scope="g"))
         self._close_all()
 
@@ -87,8 +87,9 @@ def trace_of(deliveries: Iterable[Delivery]) -> Json:
     """The trace of everything delivered."""
     trace = Trace()
     for delivery in deliveries:
+        events = delivery.batch.events
         if delivery.gap is not None:
-            trace.lost(delivery.batch.at_us)
-        for event in delivery.batch.events:
+            trace.lost(events[0].at_us if events else delivery.batch.at_us)
+        for event in events:
             trace.add(event)
     return trace.json()
