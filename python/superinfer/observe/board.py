@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from superinfer.observe.delivery import Delivery
 from superinfer.observe.events import (
     Aborted,
-    Admitted,
     AnyEvent,
     Arrived,
     Demoted,
@@ -35,13 +34,11 @@ class Live:
         phase: What it is doing.
         cls: Its class.
         tenant: Its tenant; empty if it names none.
-        tier: Its rotation tier, if an event has told.
     """
 
     phase: Phase
     cls: str = UNKNOWN
     tenant: str = UNKNOWN
-    tier: int | None = None
 
 
 @dataclass(slots=True)
@@ -112,32 +109,20 @@ class Board:
         """(class, phase) -> live requests."""
         return Counter((request.cls, request.phase) for request in self.live.values())
 
-    def tiers(self) -> Counter[int]:
-        """Tier -> live requests, as far as their tiers are known."""
-        return Counter(request.tier for request in self.live.values() if request.tier is not None)
-
     def _forget(self) -> None:
         """Whoever is live may have ended unseen. Totals stay."""
         self.live.clear()
         self.summary = None
 
     def _follow(self, event: Change) -> None:
-        """Move the request of ``event`` to the phase and tier that it tells of."""
-        rid, phase = event.rid, PHASE_AFTER.get(type(event))
-        request = self.live.get(rid)
-        if request is None:
-            if phase is None:
-                return
-            request = self.live[rid] = Live(phase)
-        request.phase = phase or request.phase
-        match event:
-            case Arrived():
-                request.cls, request.tenant = event.cls, event.tenant or ""
-                request.tier = event.tier
-            case Admitted() | Rotated():
-                request.tier = event.tier
-            case Promoted() | Demoted():
-                request.tier = event.to_tier
+        """Move the request of ``event`` to the phase that it tells of, if it does."""
+        phase = PHASE_AFTER.get(type(event))
+        if phase is None:
+            return
+        request = self.live.setdefault(event.rid, Live(phase))
+        request.phase = phase
+        if isinstance(event, Arrived):
+            request.cls, request.tenant = event.cls, event.tenant or ""
 
     def _count(self, event: Change) -> None:
         match event:

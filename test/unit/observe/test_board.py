@@ -54,13 +54,8 @@ def present(life):
     known = life[start:]
     phase = [BEGINS[type(event)] for event in known if type(event) in BEGINS][-1]
     arrivals = [event for event in known if isinstance(event, Arrived)]
-    tiers = [
-        event.to_tier if isinstance(event, Promoted | Demoted) else event.tier
-        for event in known
-        if isinstance(event, Promoted | Demoted | Arrived | Admitted | Rotated)
-    ]
     cls, tenant = (arrivals[-1].cls, arrivals[-1].tenant or "") if arrivals else (UNKNOWN, UNKNOWN)
-    return Live(phase, cls, tenant, tiers[-1] if tiers else None)
+    return Live(phase, cls, tenant)
 
 
 def verdict(ending):
@@ -77,7 +72,6 @@ class TestCounts:
         board = board_after(events)
         assert board.live == live
         assert board.phases() == Counter((request.cls, request.phase) for request in live.values())
-        assert board.tiers() == Counter(request.tier for request in live.values() if request.tier is not None)
 
     @given(HISTORIES)
     def test_of_outcomes(self, events):
@@ -106,8 +100,8 @@ class TestCounts:
 def test_the_story():
     board = board_after(STORY[:8])
     assert board.live == {
-        "a": Live(Phase.RUNNING, "interactive", "acme", 0),
-        "b": Live(Phase.PARKED, "batch", "", 2),
+        "a": Live(Phase.RUNNING, "interactive", "acme"),
+        "b": Live(Phase.PARKED, "batch", ""),
     }
     board = board_after(STORY)
     assert board.live == {}

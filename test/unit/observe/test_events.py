@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -6,6 +9,8 @@ from superinfer.observe.events import AnyEvent, Arrived, EventBatch, PassSummary
 from unit.observe.histories import HISTORIES, STORY
 
 pytestmark = pytest.mark.unit
+
+PAGE = Path(__file__).parents[3] / "docs" / "observability.md"
 
 
 def sent(events):
@@ -50,3 +55,12 @@ def test_reasons_are_checked_by_the_reader():
 def test_events_cannot_be_changed(event):
     with pytest.raises(AttributeError):
         event.at_us = 2
+
+
+def test_the_page_lists_every_event_with_its_fields():
+    cells = (line.split(" | ") for line in PAGE.read_text().partition("## Events")[2].splitlines() if " | " in line)
+    listed = {
+        kind: re.findall(r"`(\w+)`", fields) for kinds, fields, *_ in cells for kind in re.findall(r"`(\w+)`", kinds)
+    }
+    kinds = {kind.__struct_config__.tag: list(kind.__struct_fields__) for kind in AnyEvent.__args__}
+    assert {kind: ["at_us", *fields] for kind, fields in listed.items()} == kinds
