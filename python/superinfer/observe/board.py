@@ -141,6 +141,7 @@ class Board:
     def _end(self, event: Ending) -> None:
         request = self.live.pop(event.rid, None)
         cls, tenant = (request.cls, request.tenant) if request else (UNKNOWN, UNKNOWN)
+        outcome: str
         match event:
             case Finished():
                 outcome, tokens = event.outcome, event.tokens

@@ -1,13 +1,13 @@
 """One picture of what is going on: the state of the server, and what events add to it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from superinfer.observe.board import Board, Totals, attained
+from superinfer.observe.board import Board, attained
 from superinfer.observe.events import Step
 from superinfer.observe.phases import Phase
 from superinfer.observe.server_state import ServerState
@@ -27,27 +27,25 @@ def frame(title: str, state: ServerState, board: Board | None) -> RenderableType
     """
     parts: list[RenderableType] = [Text(title, style="bold"), _queues(state, board), _classes(state, board)]
     if board is not None:
-        parts += [_tenants(board), _decisions(board), _steps(board.steps)]
+        parts += [_tenants(board), _decisions(board), _steps(list(board.steps))]
     return Group(*parts)
 
 
 def _queues(state: ServerState, board: Board | None) -> Text:
+    """Who is where, and for how long; the scheduler's events know more of it than the state."""
     summary = board.summary if board else None
     if summary is None:
         waited = [request.waited_ms for scheduler in state.told for request in scheduler.waiting]
-        return _line(
-            running=sum(scheduler.running_total for scheduler in state.told),
-            waiting=sum(scheduler.waiting_total for scheduler in state.told),
-            longest_wait=_seconds(max(waited) * 1000) if waited else _NOTHING,
-            decode_step=" ".join(_millis(scheduler.cost.decode_step_us) for scheduler in state.told) or _NOTHING,
-        )
-    return _line(
-        running=summary.running,
-        waiting=summary.waiting,
-        parked=summary.parked,
-        tiers="/".join(map(str, summary.by_tier)) or _NOTHING,
-        longest_wait=f"{_seconds(summary.longest_wait_us)} of {_seconds(summary.wait_bound_us)}",
-        decision=_millis(summary.decision_us),
+        running = sum(scheduler.running_total for scheduler in state.told)
+        waiting = sum(scheduler.waiting_total for scheduler in state.told)
+        longest = _seconds(max(waited) * 1000) if waited else _NOTHING
+        decode = " ".join(_millis(scheduler.cost.decode_step_us) for scheduler in state.told)
+        return _lines({"running": running, "waiting": waiting}, {"longest wait": longest, "decode step": decode})
+    longest = f"{_seconds(summary.longest_wait_us)} of {_seconds(summary.wait_bound_us)}"
+    tiers = "/".join(map(str, summary.by_tier))
+    return _lines(
+        {"running": summary.running, "waiting": summary.waiting, "parked": summary.parked, "tiers": tiers},
+        {"longest wait": longest, "decision": _millis(summary.decision_us)},
     )
 
 
@@ -57,39 +55,34 @@ def _classes(state: ServerState, board: Board | None) -> Table:
     names = dict.fromkeys([*state.slo_classes, *outcomes, *(cls for cls, _ in phases)])
     for name in names:
         live = [str(phases[name, phase]) for phase in Phase] if board else []
-        table.add_row(name, *live, *_verdicts(outcomes.get(name, {})))
+        table.add_row(Text(name), *live, *_verdicts(outcomes.get(name, {})))
     return table
 
 
 def _tenants(board: Board) -> Table:
     """The busiest tenants since the events began."""
     table = _table("tenant", "arrived", "tokens", *_VERDICTS, "attained")
-    busiest: Iterable[tuple[str, Totals]] = sorted(board.tenants.items(), key=lambda item: -item[1].arrived)
-    for name, totals in list(busiest)[:TENANTS_SHOWN]:
-        table.add_row(name or _NOTHING, str(totals.arrived), str(totals.tokens), *_verdicts(totals.outcomes))
+    busiest = sorted(board.tenants.items(), key=lambda item: -item[1].arrived)
+    for name, totals in busiest[:TENANTS_SHOWN]:
+        table.add_row(Text(name or _NOTHING), str(totals.arrived), str(totals.tokens), *_verdicts(totals.outcomes))
     return table
 
 
 def _decisions(board: Board) -> Text:
-    return _line(
-        rotations=_counts(board.rotations),
-        promoted=board.promoted,
-        demoted=board.demoted,
-        relegations=_counts(board.relegations),
-        gaps=board.gaps,
+    return _lines(
+        {"rotations": _counts(board.rotations), "promoted": board.promoted, "demoted": board.demoted},
+        {"relegations": _counts(board.relegations), "gaps": board.gaps},
     )
 
 
-def _steps(steps: Iterable[Step]) -> Text:
-    latest = list(steps)
-    if not latest:
-        return _line(step=_NOTHING)
-    elapsed_us = sorted(step.elapsed_us for step in latest)
-    return _line(
-        step=f"{_millis(elapsed_us[len(elapsed_us) // 2])} median, {_millis(elapsed_us[-1])} longest of {len(latest)}",
-        rows=latest[-1].rows,
-        kv_tokens=latest[-1].kv_tokens,
-        prefill_tokens=latest[-1].prefill_tokens,
+def _steps(steps: Sequence[Step]) -> Text:
+    if not steps:
+        return _lines({"step": _NOTHING})
+    latest, elapsed_us = steps[-1], sorted(step.elapsed_us for step in steps)
+    median, longest = _millis(elapsed_us[len(elapsed_us) // 2]), _millis(elapsed_us[-1])
+    return _lines(
+        {"step": f"{median} median, {longest} longest of {len(elapsed_us)}"},
+        {"rows": latest.rows, "KV tokens": latest.kv_tokens, "prefill tokens": latest.prefill_tokens},
     )
 
 
@@ -107,10 +100,12 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _line(**values: object) -> Text:
+def _lines(*lines: Mapping[str, object]) -> Text:
     """Names and values side by side."""
-    parts = (part for name, value in values.items() for part in ((name.replace("_", " ") + " ", "dim"), f"{value}   "))
-    return Text.assemble(*parts)
+    return Text("\n").join(
+        Text.assemble(*(part for name, value in line.items() for part in ((f"{name} ", "dim"), f"{value}   ")))
+        for line in lines
+    )
 
 
 def _counts(counts: Mapping[str, int]) -> str:

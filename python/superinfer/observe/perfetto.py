@@ -5,6 +5,7 @@ from typing import Final
 
 from superinfer.observe.delivery import Delivery
 from superinfer.observe.events import Aborted, AnyEvent, Finished, PassSummary, Rejected, Step
+from superinfer.observe.life import Life
 from superinfer.observe.phases import Change, Ending
 from superinfer.observe.track import REQUESTS, Json, Track, mark, named, span
 
@@ -54,7 +55,7 @@ class Trace:
         track = self._live.get(event.rid)
         if track is None:
             self._tracks += 1
-            track = self._live[event.rid] = Track.begin(self._tracks, event)
+            track = self._live[event.rid] = Track(self._tracks, event.rid, Life(event.at_us))
         return track
 
     def _end(self, event: Ending) -> None:

@@ -31,32 +31,13 @@ class Track:
     _details: Json = field(default_factory=dict)
     _marks: list[Json] = field(default_factory=list)
 
-    @classmethod
-    def begin(cls, number: int, event: Change | Ending) -> "Track":
-        """A track whose first known event is ``event``; what that tells of the time before is part of it."""
-        match event:
-            case Admitted():
-                life = Life(event.at_us - event.wait_us)
-                life.enter(Phase.WAITING, life.opened_us)
-            case Resumed():
-                life = Life(event.at_us - event.parked_us)
-                life.enter(Phase.PARKED, life.opened_us)
-            case _:
-                life = Life(event.at_us)
-        return cls(number, event.rid, life)
-
     def follow(self, event: Change) -> None:
         """The next event of a request that goes on."""
-        phase = PHASE_AFTER.get(type(event))
-        if phase is not None:
-            self.life.enter(phase, event.at_us)
+        self._live(event)
         match event:
             case Arrived():
-                self.life.arrived_us = event.at_us
                 self._name = event.cls
                 self._details |= {"tenant": event.tenant, "prompt_tokens": event.prompt_tokens}
-            case Admitted():
-                self.life.arrived_us = event.at_us - event.wait_us
             case Rotated():
                 details = {"tier": event.tier, "generated": event.generated, "kv_tokens": event.kv_tokens}
                 self._mark(event.at_us, f"rotated: {event.reason}", details)
@@ -85,6 +66,19 @@ class Track:
         for part in self.life.spans:
             yield span(REQUESTS, self.number, part.name, part.start_us, part.end_us)
         yield from self._marks
+
+    def _live(self, event: Change) -> None:
+        match event:
+            case Arrived():
+                self.life.arrived_us = event.at_us
+            case Admitted():
+                self.life.arrived_us = event.at_us - event.wait_us
+                self.life.assume(Phase.WAITING, self.life.arrived_us)
+            case Resumed():
+                self.life.assume(Phase.PARKED, event.at_us - event.parked_us)
+        phase = PHASE_AFTER.get(type(event))
+        if phase is not None:
+            self.life.enter(phase, event.at_us)
 
     def _mark(self, at_us: int, name: str, details: Json | None = None) -> None:
         self._marks.append(mark(REQUESTS, self.number, name, at_us, scope="t", details=details))
