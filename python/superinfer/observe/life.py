@@ -39,8 +39,8 @@ class Life:
     def assume(self, phase: Phase, since_us: int) -> None:
         """Fill in what a request did before the first event that told its phase."""
         if self._phase is None and not self.spans:
-            self.opened_us = self._since_us = min(self.opened_us, since_us)
-            self._phase = phase
+            self.opened_us = min(self.opened_us, since_us)
+            self._phase, self._since_us = phase, since_us
 
     def enter(self, phase: Phase, at_us: int) -> None:
         """A phase begins, and the one before ends."""

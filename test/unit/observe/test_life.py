@@ -37,6 +37,24 @@ def test_service_before_the_first_token_is_prefill(ttft_us, spans):
     assert lived(*phases, end_us=50, ttft_us=ttft_us)[1:] == spans
 
 
+@pytest.mark.parametrize(("since_us", "opened_us"), [(5, 5), (12, 10)])
+def test_what_it_did_before_is_filled_in(since_us, opened_us):
+    life = Life(10)
+    life.assume(Phase.PARKED, since_us)
+    life.enter(Phase.RUNNING, 20)
+    life.end(30)
+    assert life.opened_us == opened_us
+    assert life.spans == [Span("parked", since_us, 20), Span("running", 20, 30)]
+
+
+def test_what_is_known_is_not_assumed_over():
+    life = Life(10)
+    life.enter(Phase.RUNNING, 20)
+    life.assume(Phase.WAITING, 5)
+    life.enter(Phase.PARKED, 30)
+    assert life.spans == [Span("running", 20, 30)]
+
+
 def test_without_an_arrival_the_first_token_cannot_be_placed():
     assert lived((Phase.RUNNING, 20), end_us=50, ttft_us=25, arrived_us=None) == [("running", 20, 50)]
 
