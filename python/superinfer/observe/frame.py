@@ -103,7 +103,7 @@ def _table(first: str, *others: str) -> Table:
 def _lines(*lines: Mapping[str, object]) -> Text:
     """Names and values side by side."""
     return Text("\n").join(
-        Text.assemble(*(part for name, value in line.items() for part in ((f"{name} ", "dim"), f"{value}   ")))
+        Text("   ").join(Text.assemble((f"{name} ", "dim"), str(value)) for name, value in line.items())
         for line in lines
     )
 
