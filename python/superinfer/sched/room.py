@@ -1,11 +1,11 @@
 """Whose KV is in the pool during the next step."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from superinfer.sched.claim import Claim
-from superinfer.sched.job import Job
-from superinfer.sched.plan import Pool
+import numpy as np
+
+from superinfer.sched.claim import Claims
+from superinfer.sched.columns import Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,39 +24,40 @@ class Room:
     slice_us: int
     max_parked: int
 
-    def make(self, claims: Sequence[Claim], pool: Pool) -> tuple[list[Claim], tuple[Job, ...]]:
-        """Those that may compute, in order, and those to take out.
-
-        Args:
-            claims: All requests, first served first.
-            pool: KV memory.
-        """
-        residents = [claim for claim in claims if claim.resident]
-        free = pool.capacity - sum(claim.need for claim in residents)
-        parked: list[Claim] = []
+    def make(self, claims: Claims, capacity_tokens: int) -> tuple[Ints, Ints]:
+        """Those that may compute, in order, and those to take out; as places among the claims."""
+        need, band = claims.need_tokens.tolist(), claims.band.tolist()
+        residents = np.flatnonzero(claims.resident).tolist()
+        free = capacity_tokens - int(claims.need_tokens[claims.resident].sum())
+        parked: list[int] = []
         while free < 0 and residents:
             parked.append(victim := residents.pop())
-            free += victim.need
-        admitted: list[Claim] = []
-        for claim in claims:
-            if claim.resident:
+            free += need[victim]
+        spare = max(self.max_parked - len(parked), 0)
+        # Claims are in order of bands, so that whoever a newcomer may displace stands at the end.
+        had_slice = claims.resident & (claims.slice_us >= self.slice_us)
+        movable = np.flatnonzero(had_slice[: len(had_slice) if not parked else parked[-1]]).tolist()
+        gains = _gains(claims, movable, spare)
+        newcomers = ~claims.resident & (claims.need_tokens <= free + np.array(gains)[claims.band])
+        admitted: list[int] = []
+        for newcomer in np.flatnonzero(newcomers).tolist():
+            if need[newcomer] > free + gains[band[newcomer]]:
                 continue
-            victims = self._victims(claim, residents, claim.need - free, self.max_parked - len(parked))
-            if victims is None:
-                continue
-            residents = [resident for resident in residents if resident not in victims]
-            parked.extend(victims)
-            admitted.append(claim)
-            free += sum(victim.need for victim in victims) - claim.need
-        return sorted(residents + admitted), tuple(claim.job for claim in parked)
+            admitted.append(newcomer)
+            free -= need[newcomer]
+            if free < 0:
+                while free < 0:
+                    parked.append(victim := movable.pop())
+                    spare, free = spare - 1, free + need[victim]
+                gains = _gains(claims, movable, spare)
+        chosen = sorted({*residents, *admitted}.difference(parked))
+        return np.array(chosen, np.int64), np.array(parked, np.int64)
 
-    def _victims(self, claim: Claim, residents: Sequence[Claim], missing: int, at_most: int) -> list[Claim] | None:
-        """Residents to take out so that ``missing`` tokens become free; ``None`` if that cannot be had."""
-        victims: list[Claim] = []
-        for resident in reversed(residents):
-            if missing <= 0 or len(victims) >= at_most:
-                break
-            if resident.band > claim.band and resident.job.slice_us >= self.slice_us:
-                victims.append(resident)
-                missing -= resident.need
-        return victims if missing <= 0 else None
+
+def _gains(claims: Claims, movable: list[int], at_most: int) -> list[int]:
+    """By band: the tokens that a newcomer of it can have from the last of those who may go, ``at_most`` of them."""
+    gains = [0] * (int(claims.band.max(initial=0)) + 1)
+    for place in movable[max(len(movable) - at_most, 0) :]:
+        for band in range(claims.band[place]):
+            gains[band] += int(claims.need_tokens[place])
+    return gains

@@ -1,16 +1,19 @@
 """The rotating scheduler's policy: who computes in the next step, and who makes room."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from superinfer.sched.claim import AGED, DUE, REST, Claim
-from superinfer.sched.feasible import Due, late_jobs
-from superinfer.sched.job import Job, Phase
+import numpy as np
+
+from superinfer.sched.claim import AGED, DUE, REST, Claims
+from superinfer.sched.columns import Columns, Ints, Reader
+from superinfer.sched.feasible import late_jobs
+from superinfer.sched.job import Job
 from superinfer.sched.lengths import OutputLengths
+from superinfer.sched.owed import Owed, owed
 from superinfer.sched.plan import Chunk, Plan, Pool
 from superinfer.sched.room import Room
 from superinfer.sched.service import TenantService
-from superinfer.sched.slack import tightest
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
 
@@ -56,6 +59,7 @@ class RotationPolicy:
     step_time: StepTime = field(default_factory=StepTime)
     lengths: OutputLengths = field(default_factory=OutputLengths)
     service: TenantService = field(default_factory=TenantService)
+    _reader: Reader = field(default_factory=Reader)
 
     def admit(self, job: Job) -> None:
         """A request arrives: guess its length, choose its first tier."""
@@ -81,73 +85,64 @@ class RotationPolicy:
             jobs: Every request that is not finished.
             pool: KV memory.
         """
-        running = [job for job in jobs if job.phase is Phase.RUNNING]
-        budget_us = self._allowance_us(running, now_us)
-        claims = sorted(self._claims(now_us, jobs, self._token_us(running, budget_us)))
-        chosen, park = Room(self.settings.tiers.slice_us, self.settings.max_parked).make(claims, pool)
-        decode = tuple(claim.job for claim in chosen if claim.job.phase is Phase.RUNNING)
-        prefill = self._chunks([claim.job for claim in chosen if claim.job.missing_tokens], decode, budget_us)
-        return Plan(decode, prefill, park)
+        columns = self._reader.read(jobs, self.service)
+        budget_us = self._allowance_us(columns, now_us)
+        claims = self._claims(columns, now_us, self._token_us(columns, budget_us))
+        room = Room(self.settings.tiers.slice_us, self.settings.max_parked)
+        chosen, parked = (claims.index[places] for places in room.make(claims, pool.capacity))
+        decode = chosen[columns.running[chosen]]
+        waiting = (jobs[index] for index in chosen[columns.missing_tokens[chosen] > 0].tolist())
+        prefill = tuple(self._chunks(waiting, _load(columns, decode), budget_us))
+        return Plan(_jobs(jobs, decode), prefill, _jobs(jobs, parked))
 
     # Order.
 
-    def _claims(self, now_us: int, jobs: Sequence[Job], token_us: float) -> Iterable[Claim]:
-        owed = [self._owed(job, now_us, token_us) for job in jobs]
-        given_up = late_jobs(
-            [
-                Due(now_us + left, estimate, index)
-                for index, (job, (left, estimate)) in enumerate(zip(jobs, owed, strict=True))
-                if left is not None and job.missing_tokens
-            ],
-            now_us,
-        )
-        for index, (job, (left, estimate)) in enumerate(zip(jobs, owed, strict=True)):
-            job.tier = self.settings.tiers.move(job.tier, estimate, left, job.slice_us)
-            band, bucket = REST + job.state.rank, 0
-            if job.phase is not Phase.RUNNING and now_us - job.waiting_since_us > self.settings.max_wait_us:
-                band = AGED
-            elif left is not None and index not in given_up:
-                band, bucket = DUE, (left - estimate) // self.settings.bucket_us
-            yield Claim(band, bucket, self.service.served(job.state.slo.tenant), job.state.seq, job)
+    def _claims(self, columns: Columns, now_us: int, token_us: float) -> Claims:
+        owes = owed(columns, now_us, self.step_time, token_us)
+        self._move(columns, owes)
+        waits = owes.exists & (columns.missing_tokens > 0)
+        can_be_met = owes.exists.copy()
+        can_be_met[waits] = ~late_jobs(now_us + owes.left_us[waits], owes.estimate_us[waits], now_us)
+        aged = ~columns.running & (now_us - columns.waiting_since_us > self.settings.max_wait_us)
+        band = np.where(aged, AGED, np.where(can_be_met, DUE, REST + columns.terms.rank))
+        bucket = np.where(band == DUE, (owes.left_us - owes.estimate_us) // self.settings.bucket_us, 0)
+        return Claims.ordered(columns, band, bucket)
 
-    def _owed(self, job: Job, now_us: int, token_us: float) -> tuple[int | None, int]:
-        """Time until the obligation with the least slack is due, if there is one, and the estimated time to meet it."""
-        next_us = max(
-            self.step_time.prefill_us(job.uncached_tokens, job.computed_tokens), round(token_us * job.uncached_tokens)
-        )
-        last_us = next_us + self.step_time.decode_us(job.remaining_tokens)
-        return tightest(job.state, now_us, next_us, last_us) or (None, next_us)
+    def _move(self, columns: Columns, owes: Owed) -> None:
+        tier = self.settings.tiers.move(columns.tier, owes, columns.slice_us)
+        for index in np.flatnonzero(tier != columns.tier).tolist():
+            columns.jobs[index].tier = int(tier[index])
 
     # Time.
 
-    def _allowance_us(self, running: Sequence[Job], now_us: int) -> int:
+    def _allowance_us(self, columns: Columns, now_us: int) -> int:
         """How long the step may take for every stream to stay on its pace; one that is behind allows its pace."""
-        allowances = []
-        for job in running:
-            pace_ms, line = job.state.slo.pace_ms, job.state.timeline
-            if pace_ms is not None and line.first_us is not None:
-                # From the actual first token on: the mean pace is what clients measure.
-                due_us = line.first_us + line.tokens * pace_ms * 1000
-                allowances.append(round(PACE_SHARE * max(due_us - now_us, pace_ms * 1000)))
-        return min([self.settings.max_step_us, *allowances])
+        streams = columns.streams
+        # From the actual first token on: the mean pace is what clients measure.
+        left_us = streams.first_us + streams.sent_us - now_us
+        allowed_us = PACE_SHARE * np.maximum(left_us, streams.pace_us)[columns.running[streams.index]]
+        return round(float(allowed_us.min(initial=self.settings.max_step_us)))
 
-    def _token_us(self, running: Sequence[Job], budget_us: int) -> float:
+    def _token_us(self, columns: Columns, budget_us: int) -> float:
         """Time per prompt token while the present streams keep their pace."""
-        tokens = self.step_time.prefill_tokens_within(budget_us, _load(running), context=0)
+        load = _load(columns, np.flatnonzero(columns.running))
+        tokens = self.step_time.prefill_tokens_within(budget_us, load, context=0)
         return budget_us / min(max(tokens, 1), self.settings.max_chunk_tokens)
 
-    def _chunks(self, jobs: Sequence[Job], decode: Sequence[Job], budget_us: int) -> tuple[Chunk, ...]:
-        chunks: list[Chunk] = []
-        load, used = _load(decode), 0
-        for job in jobs:
+    def _chunks(self, waiting: Iterable[Job], load: StepLoad, budget_us: int) -> Iterator[Chunk]:
+        used = 0
+        for job in waiting:
             room = self.step_time.prefill_tokens_within(budget_us, load, job.computed_tokens) - used
             tokens = min(job.missing_tokens, room, self.settings.max_chunk_tokens - used)
             if tokens <= 0:
-                break
-            chunks.append(Chunk(job, tokens))
+                return
+            yield Chunk(job, tokens)
             used += tokens
-        return tuple(chunks)
 
 
-def _load(decode: Sequence[Job]) -> StepLoad:
-    return StepLoad(len(decode), sum(job.computed_tokens for job in decode))
+def _load(columns: Columns, decode: Ints) -> StepLoad:
+    return StepLoad(len(decode), int(columns.computed_tokens[decode].sum()))
+
+
+def _jobs(jobs: Sequence[Job], indices: Ints) -> tuple[Job, ...]:
+    return tuple(jobs[index] for index in indices.tolist())
