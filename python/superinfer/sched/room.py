@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from superinfer.sched.claim import Claims
+from superinfer.sched.claim import AGED, Claims
 from superinfer.sched.columns import Ints
 
 
@@ -14,11 +14,11 @@ class Room:
 
     A newcomer displaces residents of a later band only, and only those that have had their slice: equal never
     displaces equal, and nobody is taken out right after it came. What does not fit is passed by what does; its turn
-    comes with age.
+    comes with age: the one that has waited longest past the bound gets its room at once, whoever has it.
 
     Attributes:
         slice_us: Service before a request may be taken out.
-        max_parked: Requests taken out in one pass for newcomers, at most.
+        max_parked: Requests taken out in one pass for newcomers, at most, but for the one that has waited longest.
     """
 
     slice_us: int
@@ -29,16 +29,18 @@ class Room:
         need, band = claims.need_tokens.tolist(), claims.band.tolist()
         residents = np.flatnonzero(claims.resident).tolist()
         free = capacity_tokens - int(claims.need_tokens[claims.resident].sum())
+        wanted = _eldest_need(claims, capacity_tokens)
         parked: list[int] = []
-        while free < 0 and residents:
+        while residents and free < wanted:
             parked.append(victim := residents.pop())
             free += need[victim]
         spare = max(self.max_parked - len(parked), 0)
         # Claims are in order of bands, so that whoever a newcomer may displace stands at the end.
         had_slice = claims.resident & (claims.slice_us >= self.slice_us)
-        movable = np.flatnonzero(had_slice[: len(had_slice) if not parked else parked[-1]]).tolist()
+        movable = np.flatnonzero(had_slice[: residents[-1] + 1 if residents else 0]).tolist()
         gains = _gains(claims, movable, spare)
-        newcomers = ~claims.resident & (claims.need_tokens <= free + np.array(gains)[claims.band])
+        # Whoever goes may leave more than was asked for, to anybody after.
+        newcomers = ~claims.resident & (claims.need_tokens <= free + gains[AGED])
         admitted: list[int] = []
         for newcomer in np.flatnonzero(newcomers).tolist():
             if need[newcomer] > free + gains[band[newcomer]]:
@@ -52,6 +54,15 @@ class Room:
                 gains = _gains(claims, movable, spare)
         chosen = sorted({*residents, *admitted}.difference(parked))
         return np.array(chosen, np.int64), np.array(parked, np.int64)
+
+
+def _eldest_need(claims: Claims, capacity_tokens: int) -> int:
+    """Tokens of the first in order if it is an aged newcomer and may have them; aged residents stay."""
+    if not claims.band.size or claims.resident[0] or claims.band[0] != AGED:
+        return 0
+    kept = claims.need_tokens[claims.resident & (claims.band == AGED)].sum()
+    need = int(claims.need_tokens[0])
+    return need if need + kept <= capacity_tokens else 0
 
 
 def _gains(claims: Claims, movable: list[int], at_most: int) -> list[int]:

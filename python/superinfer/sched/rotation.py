@@ -1,12 +1,12 @@
 """The rotating scheduler's policy: who computes in the next step, and who makes room."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from superinfer.sched.claim import AGED, DUE, REST, Claims
-from superinfer.sched.columns import Columns, Ints, Reader
+from superinfer.sched.columns import Bools, Columns, Ints, Reader
 from superinfer.sched.feasible import late_jobs
 from superinfer.sched.job import Job
 from superinfer.sched.lengths import OutputLengths
@@ -14,11 +14,13 @@ from superinfer.sched.owed import Owed, owed
 from superinfer.sched.plan import Chunk, Plan, Pool
 from superinfer.sched.room import Room
 from superinfer.sched.service import TenantService
+from superinfer.sched.shares import TierShares
+from superinfer.sched.sizing import Sizing, decode_load
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
 
-PACE_SHARE = 0.85
-"""Part of a stream's time to its next token that a step may take: predictions err."""
+AGED_TOKENS = 32
+"""Prompt tokens that a request which has waited past the bound gets, whatever the streams would rather have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,14 @@ class RotationSettings:
 class RotationPolicy:
     """Order by slack; a step as long as the tightest stream allows; rotation when somebody gains.
 
-    Tiers follow slack, but do not order yet: the engine reads them to choose whose parked KV makes room first.
+    Requests that owe nothing, or can no longer be on time, are a multi-level feedback queue within their class: a tier
+    with shorter slices comes first, and a slower one when its share is due.
+
+    **Waiting is bounded.** A request that has had no service for W (``max_wait_us``) goes to the front, whoever waits
+    longest first. The first gets what memory it needs and at least ``AGED_TOKENS`` in the very pass; only KV of others
+    that are aged and half computed is not taken, but then these are served. So with N aged requests, itself among them,
+    it waits at most W + (N + 1) * S without service, S being the longest step (``max_step_us``, if streams are not
+    many more than can be decoded in that time). It must fit into the pool.
 
     Attributes:
         settings: The operator's choices.
@@ -60,6 +69,10 @@ class RotationPolicy:
     lengths: OutputLengths = field(default_factory=OutputLengths)
     service: TenantService = field(default_factory=TenantService)
     _reader: Reader = field(default_factory=Reader)
+    _shares: TierShares = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shares = TierShares(self.settings.tiers.count)
 
     def admit(self, job: Job) -> None:
         """A request arrives: guess its length, choose its first tier."""
@@ -85,63 +98,52 @@ class RotationPolicy:
             jobs: Every request that is not finished.
             pool: KV memory.
         """
+        options = self.settings
         columns = self._reader.read(jobs, self.service)
-        budget_us = self._allowance_us(columns, now_us)
-        claims = self._claims(columns, now_us, self._token_us(columns, budget_us))
-        room = Room(self.settings.tiers.slice_us, self.settings.max_parked)
-        chosen, parked = (claims.index[places] for places in room.make(claims, pool.capacity))
+        sizing = Sizing(self.step_time, options.max_step_us, options.max_chunk_tokens)
+        budget_us = sizing.budget_us(columns, now_us)
+        claims = self._claims(columns, now_us, sizing.token_us(columns, budget_us))
+        places, parked = Room(options.tiers.slice_us, options.max_parked).make(claims, pool.capacity)
+        chosen = claims.index[places]
         decode = chosen[columns.running[chosen]]
-        waiting = (jobs[index] for index in chosen[columns.missing_tokens[chosen] > 0].tolist())
-        prefill = tuple(self._chunks(waiting, _load(columns, decode), budget_us))
-        return Plan(_jobs(jobs, decode), prefill, _jobs(jobs, parked))
-
-    # Order.
+        waiting = places[columns.missing_tokens[chosen] > 0]
+        bands = claims.band[waiting]
+        at_least = AGED_TOKENS if AGED in bands[:1] else 0
+        candidates = (jobs[index] for index in claims.index[waiting].tolist())
+        prefill = tuple(sizing.chunks(candidates, decode_load(columns, decode), budget_us, at_least))
+        self._charge(bands[: len(prefill)], prefill)
+        return Plan(_jobs(jobs, decode), prefill, _jobs(jobs, claims.index[parked]))
 
     def _claims(self, columns: Columns, now_us: int, token_us: float) -> Claims:
         owes = owed(columns, now_us, self.step_time, token_us)
-        self._move(columns, owes)
-        waits = owes.exists & (columns.missing_tokens > 0)
+        waits = columns.missing_tokens > 0
+        first_due = owes.exists & waits
         can_be_met = owes.exists.copy()
-        can_be_met[waits] = ~late_jobs(now_us + owes.left_us[waits], owes.estimate_us[waits], now_us)
+        can_be_met[first_due] = ~late_jobs(now_us + owes.left_us[first_due], owes.estimate_us[first_due], now_us)
+        tier = self._move(columns, replace(owes, exists=can_be_met))
         aged = ~columns.running & (now_us - columns.waiting_since_us > self.settings.max_wait_us)
         band = np.where(aged, AGED, np.where(can_be_met, DUE, REST + columns.terms.rank))
-        bucket = np.where(band == DUE, (owes.left_us - owes.estimate_us) // self.settings.bucket_us, 0)
+        slack = (owes.left_us - owes.estimate_us) // self.settings.bucket_us
+        turn = self._turn(columns.terms.rank, tier, waits & (band >= REST))
+        bucket = np.select([band == AGED, band == DUE], [columns.waiting_since_us, slack], turn)
         return Claims.ordered(columns, band, bucket)
 
-    def _move(self, columns: Columns, owes: Owed) -> None:
+    def _turn(self, rank: Ints, tier: Ints, contending: Bools) -> Ints:
+        """Of requests that owe nothing, those of the tier whose turn it is go first, the others by tier."""
+        line = self._shares.line(rank, tier)
+        first = self._shares.turns(np.unique(line[contending]).tolist())
+        return np.where(np.isin(line, first), 0, 1 + tier)
+
+    def _charge(self, band: Ints, prefill: Sequence[Chunk]) -> None:
+        for chunk, of in zip(prefill, band.tolist(), strict=True):
+            if of >= REST:
+                self._shares.serve(self._shares.line(chunk.job.state.rank, chunk.job.tier), chunk.tokens)
+
+    def _move(self, columns: Columns, owes: Owed) -> Ints:
         tier = self.settings.tiers.move(columns.tier, owes, columns.slice_us)
         for index in np.flatnonzero(tier != columns.tier).tolist():
             columns.jobs[index].tier = int(tier[index])
-
-    # Time.
-
-    def _allowance_us(self, columns: Columns, now_us: int) -> int:
-        """How long the step may take for every stream to stay on its pace; one that is behind allows its pace."""
-        streams = columns.streams
-        # From the actual first token on: the mean pace is what clients measure.
-        left_us = streams.first_us + streams.sent_us - now_us
-        allowed_us = PACE_SHARE * np.maximum(left_us, streams.pace_us)[columns.running[streams.index]]
-        return round(float(allowed_us.min(initial=self.settings.max_step_us)))
-
-    def _token_us(self, columns: Columns, budget_us: int) -> float:
-        """Time per prompt token while the present streams keep their pace."""
-        load = _load(columns, np.flatnonzero(columns.running))
-        tokens = self.step_time.prefill_tokens_within(budget_us, load, context=0)
-        return budget_us / min(max(tokens, 1), self.settings.max_chunk_tokens)
-
-    def _chunks(self, waiting: Iterable[Job], load: StepLoad, budget_us: int) -> Iterator[Chunk]:
-        used = 0
-        for job in waiting:
-            room = self.step_time.prefill_tokens_within(budget_us, load, job.computed_tokens) - used
-            tokens = min(job.missing_tokens, room, self.settings.max_chunk_tokens - used)
-            if tokens <= 0:
-                return
-            yield Chunk(job, tokens)
-            used += tokens
-
-
-def _load(columns: Columns, decode: Ints) -> StepLoad:
-    return StepLoad(len(decode), int(columns.computed_tokens[decode].sum()))
+        return tier
 
 
 def _jobs(jobs: Sequence[Job], indices: Ints) -> tuple[Job, ...]:

@@ -1,14 +1,11 @@
 """Rotation tiers: a multi-level feedback queue whose levels follow slack."""
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
-from superinfer.sched.columns import Floats, Ints
+from superinfer.sched.columns import Floats, Ints, Whole
 from superinfer.sched.owed import Owed
-
-Tier = TypeVar("Tier", int, Ints)
 
 PROMOTE_AT = 1.0
 DEMOTE_AT = 0.7
@@ -32,14 +29,15 @@ class Tiers:
         if self.count < 1 or self.slice_us < 1:
             raise ValueError(f"tiers need a count and a slice of at least 1, not {self.count} and {self.slice_us}")
 
-    def slice_of(self, tier: Tier) -> Tier:
+    def slice_of(self, tier: Whole) -> Whole:
         """Microseconds of service that a request of this tier has before it may be rotated out."""
         return self.slice_us << tier
 
     def share(self, tier: Ints) -> Floats:
         """The part of the machine that requests of these tiers expect: each tier half of the one above; 1 for tier 0.
 
-        Shares enter estimates only. The machine never idles because a share is used up.
+        What owes something counts on it in estimates; what owes nothing gets it (``TierShares``). The machine never
+        idles because a share is used up.
         """
         return 1.0 / (1 << tier)
 
@@ -55,7 +53,7 @@ class Tiers:
 
         Args:
             tier: Where each is.
-            owed: What each owes, served alone.
+            owed: What each owes, served alone, and can still be met.
             slice_us: Service since each was last admitted.
         """
         left_us, estimate_us = owed.left_us, owed.estimate_us

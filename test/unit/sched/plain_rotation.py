@@ -6,7 +6,8 @@ from typing import NamedTuple
 from superinfer.sched.claim import AGED, DUE, REST
 from superinfer.sched.job import Job, Phase
 from superinfer.sched.plan import Chunk, Plan
-from superinfer.sched.rotation import PACE_SHARE, RotationPolicy
+from superinfer.sched.rotation import AGED_TOKENS, RotationPolicy
+from superinfer.sched.sizing import PACE_SHARE
 from superinfer.sched.slack import tightest
 from superinfer.sched.step_time import StepLoad
 from superinfer.sched.tiers import DEMOTE_AT, PROMOTE_AT
@@ -34,15 +35,20 @@ class PlainRotation(RotationPolicy):
     """Learns like the policy of the package, and decides in its own way."""
 
     def decide(self, now_us, jobs, pool):
+        options = self.settings
         running = [job for job in jobs if job.phase is Phase.RUNNING]
-        budget_us = allowance_us(running, now_us, self.settings.max_step_us)
-        claims = sorted(self._claims(now_us, jobs, self._prompt_token_us(running, budget_us)))
-        chosen, park = make_room(claims, pool.capacity, self.settings.tiers.slice_us, self.settings.max_parked)
+        budget_us = allowance_us(running, now_us, options.max_step_us)
+        claims = sorted(self._claims_plainly(now_us, jobs, self._prompt_token_us(running, budget_us)))
+        chosen, park = make_room(claims, pool.capacity, options.tiers.slice_us, options.max_parked)
         decode = [claim.job for claim in chosen if claim.job.phase is Phase.RUNNING]
-        waiting = [claim.job for claim in chosen if claim.job.missing_tokens]
-        return Plan(tuple(decode), tuple(self._fill(waiting, decode, budget_us)), tuple(claim.job for claim in park))
+        waiting = [claim for claim in chosen if claim.job.missing_tokens]
+        prefill = list(self._fill(waiting, decode, budget_us))
+        for claim, chunk in zip(waiting, prefill, strict=False):
+            if claim.band >= REST:
+                self._shares.serve(self._line(claim.job), chunk.tokens)
+        return Plan(tuple(decode), tuple(prefill), tuple(claim.job for claim in park))
 
-    def _claims(self, now_us, jobs, token_us):
+    def _claims_plainly(self, now_us, jobs, token_us):
         owed = [self._owed_plainly(job, now_us, token_us) for job in jobs]
         late = given_up(
             [
@@ -52,14 +58,25 @@ class PlainRotation(RotationPolicy):
             ],
             now_us,
         )
+        bands = []
         for index, (job, (left, estimate)) in enumerate(zip(jobs, owed, strict=True)):
-            job.tier = next_tier(self.settings.tiers, job.tier, estimate, left, job.slice_us)
-            band, bucket = REST + job.state.rank, 0
-            if job.phase is not Phase.RUNNING and now_us - job.waiting_since_us > self.settings.max_wait_us:
-                band = AGED
-            elif left is not None and index not in late:
-                band, bucket = DUE, (left - estimate) // self.settings.bucket_us
+            can_be_met = left is not None and index not in late
+            job.tier = next_tier(self.settings.tiers, job.tier, estimate, left if can_be_met else None, job.slice_us)
+            aged = job.phase is not Phase.RUNNING and now_us - job.waiting_since_us > self.settings.max_wait_us
+            bands.append(AGED if aged else DUE if can_be_met else REST + job.state.rank)
+        at_rest = [job for job, band in zip(jobs, bands, strict=True) if band >= REST and job.missing_tokens]
+        turns = self._shares.turns({self._line(job) for job in at_rest})
+        for job, band, (left, estimate) in zip(jobs, bands, owed, strict=True):
+            if band == AGED:
+                bucket = job.waiting_since_us
+            elif band == DUE:
+                bucket = (left - estimate) // self.settings.bucket_us
+            else:
+                bucket = 0 if self._line(job) in turns else 1 + job.tier
             yield PlainClaim(band, bucket, self.service.served(job.state.slo.tenant), job.state.seq, job)
+
+    def _line(self, job):
+        return job.state.rank * self.settings.tiers.count + job.tier
 
     def _owed_plainly(self, job, now_us, token_us):
         alone_us = self.step_time.prefill_us(job.uncached_tokens, job.computed_tokens)
@@ -72,14 +89,15 @@ class PlainRotation(RotationPolicy):
         return budget_us / min(max(tokens, 1), self.settings.max_chunk_tokens)
 
     def _fill(self, waiting, decode, budget_us):
+        at_least = AGED_TOKENS if waiting and waiting[0].band == AGED else 0
         used = 0
-        for job in waiting:
-            room = self.step_time.prefill_tokens_within(budget_us, load_of(decode), job.computed_tokens) - used
-            tokens = min(job.missing_tokens, room, self.settings.max_chunk_tokens - used)
-            if tokens <= 0:
+        for job in (claim.job for claim in waiting):
+            within = self.step_time.prefill_tokens_within(budget_us, load_of(decode), job.computed_tokens)
+            room = min(max(within, at_least), self.settings.max_chunk_tokens) - used
+            if room <= 0:
                 return
-            yield Chunk(job, tokens)
-            used += tokens
+            yield Chunk(job, min(job.missing_tokens, room))
+            used += min(job.missing_tokens, room)
 
 
 def allowance_us(running, now_us, at_most_us):
@@ -120,7 +138,10 @@ def make_room(claims, capacity, slice_us, max_parked):
     residents = [claim for claim in claims if claim.resident]
     free = capacity - sum(claim.need for claim in residents)
     parked, admitted = [], []
-    while free < 0 and residents:
+    eldest = next((claim for claim in claims[:1] if claim.band == AGED and not claim.resident), None)
+    of_aged = sum(claim.need for claim in residents if claim.band == AGED)
+    wanted = eldest.need if eldest and eldest.need + of_aged <= capacity else 0
+    while free < wanted and residents:
         parked.append(residents.pop())
         free += parked[-1].need
     for claim in (claim for claim in claims if not claim.resident):

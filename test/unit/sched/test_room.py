@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from superinfer.sched.claim import DUE, REST, Claims
+from superinfer.sched.claim import AGED, DUE, REST, Claims
 from superinfer.sched.columns import Reader
 from superinfer.sched.job import Phase
 from superinfer.sched.room import Room
@@ -41,6 +41,10 @@ def test_a_newcomer_of_an_earlier_band_displaces_the_last_in_order():
     assert make(claims, capacity=22) == ([2, 0], [1])
 
 
+def test_what_one_leaves_over_is_for_those_behind_the_newcomer():
+    assert make([resident(0, REST, 90), newcomer(1, DUE, 10), newcomer(2, REST + 1, 70)], 95) == ([1, 2], [0])
+
+
 def test_equal_never_displaces_equal():
     assert make([resident(1, REST, 10), newcomer(0, REST, 10)], capacity=11) == ([1], [])
 
@@ -62,6 +66,18 @@ def test_what_does_not_fit_is_passed_by_what_does():
 def test_residents_that_outgrow_the_pool_leave_from_the_end():
     claims = [resident(0, REST, 10, slice_us=0), resident(1, REST, 10, slice_us=0)]
     assert make(claims, capacity=21) == ([0], [1])
+
+
+def test_the_longest_aged_gets_its_room_from_as_many_as_it_takes_whatever_their_slices():
+    running = [resident(seq, DUE, 10, slice_us=0) for seq in range(8)]
+    assert make([*running, newcomer(8, AGED, 76), newcomer(9, AGED, 10)], capacity=88) == (
+        [8, 0],
+        [7, 6, 5, 4, 3, 2, 1],
+    )
+
+
+def test_aged_residents_stay():
+    assert make([resident(0, AGED, 60), newcomer(1, AGED, 50), resident(2, DUE, 20)], capacity=90) == ([0, 2], [])
 
 
 @given(
