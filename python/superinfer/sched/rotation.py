@@ -125,14 +125,15 @@ class RotationPolicy:
         band = np.where(aged, AGED, np.where(can_be_met, DUE, REST + columns.terms.rank))
         slack = (owes.left_us - owes.estimate_us) // self.settings.bucket_us
         turn = self._turn(columns.terms.rank, tier, waits & (band >= REST))
-        bucket = np.select([band == AGED, band == DUE], [columns.waiting_since_us, slack], turn)
+        bucket = np.where(band == AGED, columns.waiting_since_us, np.where(band == DUE, slack, turn))
         return Claims.ordered(columns, band, bucket)
 
     def _turn(self, rank: Ints, tier: Ints, contending: Bools) -> Ints:
         """Of requests that owe nothing, those of the tier whose turn it is go first, the others by tier."""
         line = self._shares.line(rank, tier)
-        first = self._shares.turns(np.unique(line[contending]).tolist())
-        return np.where(np.isin(line, first), 0, 1 + tier)
+        first = np.zeros(line.max(initial=0) + 1, np.bool_)
+        first[self._shares.turns(np.flatnonzero(np.bincount(line[contending])).tolist())] = True
+        return np.where(first[line], 0, 1 + tier)
 
     def _charge(self, band: Ints, prefill: Sequence[Chunk]) -> None:
         for chunk, of in zip(prefill, band.tolist(), strict=True):
