@@ -1,7 +1,7 @@
 """The order of a pass."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from superinfer.sched.columns import Bools, Columns, Ints
 
 AGED, DUE, REST = 0, 1, 2
 """Bands: waited past the bound; owes something and can make it; everything else, from here on by class."""
+
+_BAND: Final = 1 << 53
+"""How far bands are apart in one number with buckets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +35,6 @@ class Claims:
     @classmethod
     def ordered(cls, columns: Columns, band: Ints, bucket: Ints) -> Self:
         """By band, bucket, what the tenant has had, and arrival number: total, since no two numbers are equal."""
-        index = np.lexsort((columns.terms.seq, columns.tenant_served, bucket, band))
+        # One sort less: no bucket, not even a time, is as wide as a band.
+        index = np.lexsort((columns.terms.seq, columns.tenant_served, band * _BAND + bucket))
         return cls(index, band[index], columns.resident[index], columns.need_tokens[index], columns.slice_us[index])

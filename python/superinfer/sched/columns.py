@@ -18,6 +18,9 @@ Whole = TypeVar("Whole", int, Ints)
 NEVER: Final = 1 << 62
 """When something is due that is not owed."""
 
+_TIER: Final = 2
+"""The row of tiers in ``Reader._state``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -100,47 +103,78 @@ class Columns:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads requests into columns: what never changes about them once, everything else in each pass."""
+    """Reads requests into columns.
+
+    What never changes about a request is read once. Of one that is outside the pool, and was at the last pass, only its
+    KV is looked at again: nothing else changes while it waits.
+    """
 
     _jobs: list[Job] = field(default_factory=list)
-    _whole: Ints = field(default_factory=lambda: np.empty((6, 0), np.int64))
+    _phase: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    _terms: Ints = field(default_factory=lambda: np.empty((6, 0), np.int64))
     _pace_ms: Floats = field(default_factory=lambda: np.empty(0))
+    _state: Ints = field(default_factory=lambda: np.empty((7, 0), np.int64))
     _tenants: dict[str | None, int] = field(default_factory=dict)
 
     def read(self, jobs: Sequence[Job], service: TenantService) -> Columns:
         """The present state of ``jobs`` and of what their tenants have had."""
         if self._jobs != list(jobs):
-            self._learn(jobs)
-        seq, rank, prompt, first_due_us, last_due_us, tenant = self._whole
-        terms = Terms(seq, rank, prompt, first_due_us, last_due_us, tenant, self._pace_ms)
-        # Reading slots in list comprehensions is the fastest way from objects to arrays.
-        # Members of an enumeration are told apart by where they are.
+            self._line_up(jobs)
+        # Members of an enumeration are told apart by where they are: comparing them one by one is slow.
         phase = np.fromiter(map(id, [job.phase for job in jobs]), np.int64, len(jobs))
         running = phase == id(Phase.RUNNING)
-        computed, generated = _ints([job.computed_tokens for job in jobs]), _ints([job.generated for job in jobs])
+        resident = running | (phase == id(Phase.PREFILL))
+        self._refresh(jobs, np.flatnonzero(resident | (phase != self._phase)))
+        self._phase = phase
+        terms = self._columns_of_terms()
+        generated, expected, tier, slice_us, waiting_since_us, first_us, sent = self._state
+        computed = np.fromiter([job.computed_tokens for job in jobs], np.int64, len(jobs))
+        host = np.fromiter([job.host_tokens for job in jobs], np.int64, len(jobs))
         context = terms.prompt_tokens + np.maximum(generated - 1, 0)
         missing = np.maximum(context - computed, 0)
-        started = [index for index in np.flatnonzero(generated).tolist() if jobs[index].state.timeline.tokens]
+        started = np.flatnonzero(sent)
+        streams = started[~np.isnan(terms.pace_ms[started])]
+        pace_ms = terms.pace_ms[streams]
         return Columns(
             jobs,
             terms,
             tenant_served=np.array([service.served(name) for name in self._tenants])[terms.tenant],
             running=running,
-            resident=running | (phase == id(Phase.PREFILL)),
-            tier=_ints([job.tier for job in jobs]),
-            slice_us=_ints([job.slice_us for job in jobs]),
-            waiting_since_us=_ints([job.waiting_since_us for job in jobs]),
+            resident=resident,
+            tier=tier,
+            slice_us=slice_us,
+            waiting_since_us=waiting_since_us,
             computed_tokens=computed,
             missing_tokens=missing,
-            uncached_tokens=np.maximum(missing - _ints([job.host_tokens for job in jobs]), 0),
-            remaining_tokens=np.maximum(_ints([job.expected_tokens for job in jobs]) - generated, 1),
+            uncached_tokens=np.maximum(missing - host, 0),
+            remaining_tokens=np.maximum(expected - generated, 1),
             need_tokens=np.maximum(context, computed) + 1,
-            started=_ints(started),
-            streams=_streams(jobs, _ints(started), terms.pace_ms),
+            started=started,
+            streams=Streams(streams, first_us[streams], sent[streams] * pace_ms * 1000, pace_ms * 1000),
         )
 
-    def _learn(self, jobs: Sequence[Job]) -> None:
-        """Line the terms up with ``jobs``, some of which are new."""
+    def move(self, tier: Ints) -> None:
+        """Write the tiers of those that change theirs."""
+        moved = np.flatnonzero(tier != self._state[_TIER])
+        for index, new in zip(moved.tolist(), tier[moved].tolist(), strict=True):
+            self._jobs[index].tier = new
+        self._state[_TIER] = tier
+
+    def _refresh(self, jobs: Sequence[Job], indices: Ints) -> None:
+        some = [jobs[index] for index in indices.tolist()]
+        lines = [job.state.timeline for job in some]
+        self._state[:, indices] = [
+            [job.generated for job in some],
+            [job.expected_tokens for job in some],
+            [job.tier for job in some],
+            [job.slice_us for job in some],
+            [job.waiting_since_us for job in some],
+            [line.first_us or 0 for line in lines],
+            [line.tokens for line in lines],
+        ]
+
+    def _line_up(self, jobs: Sequence[Job]) -> None:
+        """Keep what is known of those that are still there, in the order of ``jobs``, and learn the terms of others."""
         if outnumbered := len(self._tenants) > 2 * len(jobs):
             self._tenants.clear()
         # Requests come at the end and go from anywhere: one walk along both lists finds those that are gone.
@@ -150,28 +184,21 @@ class Reader:
                 stay += 1
             else:
                 gone.append(row)
-        new = [self._terms_of(job) for job in jobs[stay:]]
-        whole = np.array([numbers for *numbers, _ in new], np.int64).reshape(-1, 6)
-        self._whole = np.hstack([np.delete(self._whole, gone, axis=1), whole.T])
-        self._pace_ms = np.hstack([np.delete(self._pace_ms, gone), [pace_ms for *_, pace_ms in new]])
+        new = jobs[stay:]
+        terms = np.array([self._terms_of(job) for job in new], np.int64).reshape(-1, 6)
+        paces_ms = [job.state.slo.pace_ms for job in new]
+        self._terms = np.hstack([np.delete(self._terms, gone, axis=1), terms.T])
+        self._pace_ms = np.hstack([np.delete(self._pace_ms, gone), [np.nan if ms is None else ms for ms in paces_ms]])
+        self._state = np.hstack([np.delete(self._state, gone, axis=1), np.zeros((7, len(new)), np.int64)])
+        self._phase = np.hstack([np.delete(self._phase, gone), np.zeros(len(new), np.int64)])
         self._jobs = list(jobs)
 
-    def _terms_of(self, job: Job) -> tuple[float, ...]:
-        """The columns of ``Terms``, in their order."""
+    def _terms_of(self, job: Job) -> tuple[int, ...]:
         state = job.state
         tenant = self._tenants.setdefault(state.slo.tenant, len(self._tenants))
         due = (NEVER if us is None else us for us in (state.first_due_us, state.last_due_us))
-        pace_ms = state.slo.pace_ms
-        return state.seq, state.rank, job.prompt_tokens, *due, tenant, np.nan if pace_ms is None else pace_ms
+        return state.seq, state.rank, job.prompt_tokens, *due, tenant
 
-
-def _streams(jobs: Sequence[Job], started: Ints, pace_ms: Floats) -> Streams:
-    index = started[~np.isnan(pace_ms[started])]
-    lines = [jobs[i].state.timeline for i in index.tolist()]
-    first_us = np.array([line.first_us for line in lines], np.int64)
-    sent = _ints([line.tokens for line in lines])
-    return Streams(index, first_us, sent * pace_ms[index] * 1000, pace_ms[index] * 1000)
-
-
-def _ints(values: list[int]) -> Ints:
-    return np.fromiter(values, np.int64, len(values))
+    def _columns_of_terms(self) -> Terms:
+        seq, rank, prompt_tokens, first_due_us, last_due_us, tenant = self._terms
+        return Terms(seq, rank, prompt_tokens, first_due_us, last_due_us, tenant, self._pace_ms)

@@ -26,34 +26,36 @@ class Room:
 
     def make(self, claims: Claims, capacity_tokens: int) -> tuple[Ints, Ints]:
         """Those that may compute, in order, and those to take out; as places among the claims."""
-        need, band = claims.need_tokens.tolist(), claims.band.tolist()
+        need = claims.need_tokens
         residents = np.flatnonzero(claims.resident).tolist()
-        free = capacity_tokens - int(claims.need_tokens[claims.resident].sum())
+        free = capacity_tokens - int(need[claims.resident].sum())
         wanted = _eldest_need(claims, capacity_tokens)
         parked: list[int] = []
         while residents and free < wanted:
             parked.append(victim := residents.pop())
-            free += need[victim]
+            free += int(need[victim])
         spare = max(self.max_parked - len(parked), 0)
         # Claims are in order of bands, so that whoever a newcomer may displace stands at the end.
         had_slice = claims.resident & (claims.slice_us >= self.slice_us)
         movable = np.flatnonzero(had_slice[: residents[-1] + 1 if residents else 0]).tolist()
         gains = _gains(claims, movable, spare)
         # Whoever goes may leave more than was asked for, to anybody after.
-        newcomers = ~claims.resident & (claims.need_tokens <= free + gains[AGED])
-        admitted: list[int] = []
-        for newcomer in np.flatnonzero(newcomers).tolist():
-            if need[newcomer] > free + gains[band[newcomer]]:
+        newcomers = np.flatnonzero(~claims.resident & (need <= free + gains[AGED]))
+        computing = claims.resident.copy()
+        for newcomer, tokens, band in zip(
+            newcomers.tolist(), need[newcomers].tolist(), claims.band[newcomers].tolist(), strict=True
+        ):
+            if tokens > free + gains[band]:
                 continue
-            admitted.append(newcomer)
-            free -= need[newcomer]
+            computing[newcomer] = True
+            free -= tokens
             if free < 0:
                 while free < 0:
                     parked.append(victim := movable.pop())
-                    spare, free = spare - 1, free + need[victim]
+                    spare, free = spare - 1, free + int(need[victim])
                 gains = _gains(claims, movable, spare)
-        chosen = sorted({*residents, *admitted}.difference(parked))
-        return np.array(chosen, np.int64), np.array(parked, np.int64)
+        computing[parked] = False
+        return np.flatnonzero(computing), np.array(parked, np.int64)
 
 
 def _eldest_need(claims: Claims, capacity_tokens: int) -> int:

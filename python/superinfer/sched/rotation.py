@@ -10,7 +10,7 @@ from superinfer.sched.columns import Bools, Columns, Ints, Reader
 from superinfer.sched.feasible import late_jobs
 from superinfer.sched.job import Job
 from superinfer.sched.lengths import OutputLengths
-from superinfer.sched.owed import Owed, owed
+from superinfer.sched.owed import owed
 from superinfer.sched.plan import Chunk, Plan, Pool
 from superinfer.sched.room import Room
 from superinfer.sched.service import TenantService
@@ -95,7 +95,8 @@ class RotationPolicy:
 
         Args:
             now_us: The tick.
-            jobs: Every request that is not finished.
+            jobs: Every request that is not finished, by arrival. Of those that neither run nor are in the middle of
+                their prompt only ``phase``, ``computed_tokens`` and ``host_tokens`` may change between passes.
             pool: KV memory.
         """
         options = self.settings
@@ -120,7 +121,8 @@ class RotationPolicy:
         first_due = owes.exists & waits
         can_be_met = owes.exists.copy()
         can_be_met[first_due] = ~late_jobs(now_us + owes.left_us[first_due], owes.estimate_us[first_due], now_us)
-        tier = self._move(columns, replace(owes, exists=can_be_met))
+        tier = self.settings.tiers.move(columns.tier, replace(owes, exists=can_be_met), columns.slice_us)
+        self._reader.move(tier)
         aged = ~columns.running & (now_us - columns.waiting_since_us > self.settings.max_wait_us)
         band = np.where(aged, AGED, np.where(can_be_met, DUE, REST + columns.terms.rank))
         slack = (owes.left_us - owes.estimate_us) // self.settings.bucket_us
@@ -139,12 +141,6 @@ class RotationPolicy:
         for chunk, of in zip(prefill, band.tolist(), strict=True):
             if of >= REST:
                 self._shares.serve(self._shares.line(chunk.job.state.rank, chunk.job.tier), chunk.tokens)
-
-    def _move(self, columns: Columns, owes: Owed) -> Ints:
-        tier = self.settings.tiers.move(columns.tier, owes, columns.slice_us)
-        for index in np.flatnonzero(tier != columns.tier).tolist():
-            columns.jobs[index].tier = int(tier[index])
-        return tier
 
 
 def _jobs(jobs: Sequence[Job], indices: Ints) -> tuple[Job, ...]:
