@@ -41,6 +41,7 @@ class Room:
         gains = _gains(claims, movable, spare)
         # Whoever goes may leave more than was asked for, to anybody after.
         newcomers = np.flatnonzero(~claims.resident & (need <= free + gains[AGED]))
+        least = int(need[newcomers].min(initial=capacity_tokens))
         computing = claims.resident.copy()
         for newcomer, tokens, band in zip(
             newcomers.tolist(), need[newcomers].tolist(), claims.band[newcomers].tolist(), strict=True
@@ -54,6 +55,8 @@ class Room:
                     parked.append(victim := movable.pop())
                     spare, free = spare - 1, free + int(need[victim])
                 gains = _gains(claims, movable, spare)
+            if free + gains[AGED] < least:
+                break
         computing[parked] = False
         return np.flatnonzero(computing), np.array(parked, np.int64)
 
