@@ -57,8 +57,8 @@ class Tiers:
             slice_us: Service since each was last admitted.
         """
         left_us, estimate_us = owed.left_us, owed.estimate_us
-        for _ in range(self.count - 1):
-            tier = tier - (owed.exists & (tier > 0) & (estimate_us > PROMOTE_AT * left_us * self.share(tier)))
+        while (up := owed.exists & (tier > 0) & (estimate_us > PROMOTE_AT * left_us * self.share(tier))).any():
+            tier = tier - up
         last = self.count - 1
         below = np.minimum(tier + 1, last)
         relaxed = ~owed.exists | ((tier < last) & (estimate_us < DEMOTE_AT * left_us * self.share(below)))
