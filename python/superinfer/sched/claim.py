@@ -1,36 +1,40 @@
-"""A request's place in the order of a pass."""
+"""The order of a pass."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Final, Self
 
-from superinfer.sched.job import Job, Phase
+import numpy as np
+
+from superinfer.sched.columns import Bools, Columns, Ints
 
 AGED, DUE, REST = 0, 1, 2
 """Bands: waited past the bound; owes something and can make it; everything else, from here on by class."""
 
+_BAND: Final = 1 << 53
+"""How far bands are apart in one number with buckets."""
 
-class Claim(NamedTuple):
-    """Compares as it is served: the least first.
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The requests of a pass, first served first; an entry per request.
 
     Attributes:
+        index: Where it stands among the requests as they were given.
         band: ``AGED``, ``DUE``, or ``REST`` plus the rank of its class.
-        bucket: Its slack, in buckets.
-        served: What its tenant has had.
-        seq: Arrival number: no two are equal, so that the order is total and the rest is never compared.
-        job: The request.
+        resident: Whether its KV is in the pool and counts.
+        need_tokens: Tokens of KV it has after its next token.
+        slice_us: Engine time served since it was last admitted.
     """
 
-    band: int
-    bucket: int
-    served: float
-    seq: int
-    job: Job
+    index: Ints
+    band: Ints
+    resident: Bools
+    need_tokens: Ints
+    slice_us: Ints
 
-    @property
-    def resident(self) -> bool:
-        """Whether its KV is in the pool and counts."""
-        return self.job.phase in (Phase.RUNNING, Phase.PREFILL)
-
-    @property
-    def need(self) -> int:
-        """Tokens of KV it has after its next token."""
-        return max(self.job.context_tokens, self.job.computed_tokens) + 1
+    @classmethod
+    def ordered(cls, columns: Columns, band: Ints, bucket: Ints) -> Self:
+        """By band, bucket, what the tenant has had, and arrival number: total, since no two numbers are equal."""
+        # One sort less: no bucket, not even a time, is as wide as a band.
+        index = np.lexsort((columns.terms.seq, columns.tenant_served, band * _BAND + bucket))
+        return cls(index, band[index], columns.resident[index], columns.need_tokens[index], columns.slice_us[index])

@@ -1,40 +1,41 @@
 """Which of several due jobs to give up so that as many as possible are on time."""
 
 import heapq
-from collections.abc import Sequence
-from dataclasses import dataclass
+
+import numpy as np
+
+from superinfer.sched.columns import Bools, Ints
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Work that has to be done by a time.
-
-    Attributes:
-        due_us: When it has to be done.
-        cost_us: How long it takes.
-        index: The caller's name for it; breaks ties.
-    """
-
-    due_us: int
-    cost_us: int
-    index: int
-
-
-def late_jobs(jobs: Sequence[Due], now_us: int) -> set[int]:
-    """Indices of the jobs to give up.
+def late_jobs(due_us: Ints, cost_us: Ints, now_us: int) -> Bools:
+    """The jobs to give up.
 
     Jobs run one after the other, the earliest due first. Whenever one would be late, the costliest so far is given up:
     that leaves the most jobs on time (Moore, "An n job, one machine sequencing algorithm for minimizing the number of
-    late jobs", Management Science 15, 1968). Work for a doomed job never makes a feasible one late.
+    late jobs", Management Science 15, 1968). Work for a doomed job never makes a feasible one late. Ties go to the
+    job that stands first.
+
+    Args:
+        due_us: When each has to be done.
+        cost_us: How long each takes.
+        now_us: The tick.
     """
-    kept: list[tuple[int, int]] = []
-    given_up: set[int] = set()
-    end_us = now_us
-    for job in sorted(jobs, key=lambda job: (job.due_us, job.index)):
-        heapq.heappush(kept, (-job.cost_us, job.index))
-        end_us += job.cost_us
-        if end_us > job.due_us:
-            cost, index = heapq.heappop(kept)
-            end_us += cost
-            given_up.add(index)
-    return given_up
+    # A job that is late even alone is the costliest when its turn comes.
+    late: Bools = now_us + cost_us > due_us
+    rest = np.flatnonzero(~late)
+    rest = rest[np.argsort(due_us[rest], kind="stable")]
+    late_from = now_us + np.cumsum(cost_us[rest]) > due_us[rest]
+    # As long as nothing is late there is nothing to decide.
+    start = int(np.argmax(late_from)) if late_from.any() else len(rest)
+    kept = list(zip((-cost_us[rest[:start]]).tolist(), rest[:start].tolist(), strict=True))
+    heapq.heapify(kept)
+    end_us = now_us + int(cost_us[rest[:start]].sum())
+    for index in rest[start:].tolist():
+        cost = int(cost_us[index])
+        heapq.heappush(kept, (-cost, index))
+        end_us += cost
+        if end_us > due_us[index]:
+            freed, costliest = heapq.heappop(kept)
+            end_us += freed
+            late[costliest] = True
+    return late

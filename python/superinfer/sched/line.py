@@ -65,7 +65,7 @@ class Line:
         features = range(len(self.scales))
         ridge = RIDGE * sum(self._squares[f][f] for f in features)
         best, best_gain = [0.0] * len(self.scales), 0.0
-        for size in features:
+        for size in reversed(features):
             for subset in combinations(features, size + 1):
                 rows = [[self._squares[r][c] + ridge * (r == c) for c in subset] + [self._products[r]] for r in subset]
                 weights = _eliminate(rows)
@@ -75,6 +75,9 @@ class Line:
                     best = [0.0] * len(self.scales)
                     for feature, weight in zip(subset, weights, strict=True):
                         best[feature] = weight
+            if size + 1 == len(self.scales) and best_gain > 0:
+                # No subset fits better than all features together, if that is allowed.
+                break
         return best
 
 

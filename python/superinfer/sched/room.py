@@ -1,11 +1,11 @@
 """Whose KV is in the pool during the next step."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from superinfer.sched.claim import Claim
-from superinfer.sched.job import Job
-from superinfer.sched.plan import Pool
+import numpy as np
+
+from superinfer.sched.claim import AGED, Claims
+from superinfer.sched.columns import Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,49 +14,66 @@ class Room:
 
     A newcomer displaces residents of a later band only, and only those that have had their slice: equal never
     displaces equal, and nobody is taken out right after it came. What does not fit is passed by what does; its turn
-    comes with age.
+    comes with age: the one that has waited longest past the bound gets its room at once, whoever has it.
 
     Attributes:
         slice_us: Service before a request may be taken out.
-        max_parked: Requests taken out in one pass for newcomers, at most.
+        max_parked: Requests taken out in one pass for newcomers, at most, but for the one that has waited longest.
     """
 
     slice_us: int
     max_parked: int
 
-    def make(self, claims: Sequence[Claim], pool: Pool) -> tuple[list[Claim], tuple[Job, ...]]:
-        """Those that may compute, in order, and those to take out.
-
-        Args:
-            claims: All requests, first served first.
-            pool: KV memory.
-        """
-        residents = [claim for claim in claims if claim.resident]
-        free = pool.capacity - sum(claim.need for claim in residents)
-        parked: list[Claim] = []
-        while free < 0 and residents:
+    def make(self, claims: Claims, capacity_tokens: int) -> tuple[Ints, Ints]:
+        """Those that may compute, in order, and those to take out; as places among the claims."""
+        need = claims.need_tokens
+        residents = np.flatnonzero(claims.resident).tolist()
+        free = capacity_tokens - int(need[claims.resident].sum())
+        wanted = _eldest_need(claims, capacity_tokens)
+        parked: list[int] = []
+        while residents and free < wanted:
             parked.append(victim := residents.pop())
-            free += victim.need
-        admitted: list[Claim] = []
-        for claim in claims:
-            if claim.resident:
+            free += int(need[victim])
+        spare = max(self.max_parked - len(parked), 0)
+        # Claims are in order of bands, so that whoever a newcomer may displace stands at the end.
+        had_slice = claims.resident & (claims.slice_us >= self.slice_us)
+        movable = np.flatnonzero(had_slice[: residents[-1] + 1 if residents else 0]).tolist()
+        gains = _gains(claims, movable, spare)
+        # Whoever goes may leave more than was asked for, to anybody after.
+        newcomers = np.flatnonzero(~claims.resident & (need <= free + gains[AGED]))
+        least = int(need[newcomers].min(initial=capacity_tokens))
+        computing = claims.resident.copy()
+        for newcomer, tokens, band in zip(
+            newcomers.tolist(), need[newcomers].tolist(), claims.band[newcomers].tolist(), strict=True
+        ):
+            if tokens > free + gains[band]:
                 continue
-            victims = self._victims(claim, residents, claim.need - free, self.max_parked - len(parked))
-            if victims is None:
-                continue
-            residents = [resident for resident in residents if resident not in victims]
-            parked.extend(victims)
-            admitted.append(claim)
-            free += sum(victim.need for victim in victims) - claim.need
-        return sorted(residents + admitted), tuple(claim.job for claim in parked)
-
-    def _victims(self, claim: Claim, residents: Sequence[Claim], missing: int, at_most: int) -> list[Claim] | None:
-        """Residents to take out so that ``missing`` tokens become free; ``None`` if that cannot be had."""
-        victims: list[Claim] = []
-        for resident in reversed(residents):
-            if missing <= 0 or len(victims) >= at_most:
+            computing[newcomer] = True
+            free -= tokens
+            if free < 0:
+                while free < 0:
+                    parked.append(victim := movable.pop())
+                    spare, free = spare - 1, free + int(need[victim])
+                gains = _gains(claims, movable, spare)
+            if free + gains[AGED] < least:
                 break
-            if resident.band > claim.band and resident.job.slice_us >= self.slice_us:
-                victims.append(resident)
-                missing -= resident.need
-        return victims if missing <= 0 else None
+        computing[parked] = False
+        return np.flatnonzero(computing), np.array(parked, np.int64)
+
+
+def _eldest_need(claims: Claims, capacity_tokens: int) -> int:
+    """Tokens of the first in order if it is an aged newcomer and may have them; aged residents stay."""
+    if not claims.band.size or claims.resident[0] or claims.band[0] != AGED:
+        return 0
+    kept = claims.need_tokens[claims.resident & (claims.band == AGED)].sum()
+    need = int(claims.need_tokens[0])
+    return need if need + kept <= capacity_tokens else 0
+
+
+def _gains(claims: Claims, movable: list[int], at_most: int) -> list[int]:
+    """By band: the tokens that a newcomer of it can have from the last of those who may go, ``at_most`` of them."""
+    gains = [0] * (int(claims.band.max(initial=0)) + 1)
+    for place in movable[max(len(movable) - at_most, 0) :]:
+        for band in range(claims.band[place]):
+            gains[band] += int(claims.need_tokens[place])
+    return gains

@@ -1,21 +1,26 @@
 """The rotating scheduler's policy: who computes in the next step, and who makes room."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from superinfer.sched.claim import AGED, DUE, REST, Claim
-from superinfer.sched.feasible import Due, late_jobs
-from superinfer.sched.job import Job, Phase
+import numpy as np
+
+from superinfer.sched.claim import AGED, DUE, REST, Claims
+from superinfer.sched.columns import Bools, Columns, Ints, Reader
+from superinfer.sched.feasible import late_jobs
+from superinfer.sched.job import Job
 from superinfer.sched.lengths import OutputLengths
+from superinfer.sched.owed import owed
 from superinfer.sched.plan import Chunk, Plan, Pool
 from superinfer.sched.room import Room
 from superinfer.sched.service import TenantService
-from superinfer.sched.slack import tightest
+from superinfer.sched.shares import TierShares
+from superinfer.sched.sizing import Sizing, decode_load
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
 
-PACE_SHARE = 0.85
-"""Part of a stream's time to its next token that a step may take: predictions err."""
+AGED_TOKENS = 32
+"""Prompt tokens that a request which has waited past the bound gets, whatever the streams would rather have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,14 @@ class RotationSettings:
 class RotationPolicy:
     """Order by slack; a step as long as the tightest stream allows; rotation when somebody gains.
 
-    Tiers follow slack, but do not order yet: the engine reads them to choose whose parked KV makes room first.
+    Requests that owe nothing, or can no longer be on time, are a multi-level feedback queue within their class: a tier
+    with shorter slices comes first, and a slower one when its share is due.
+
+    **Waiting is bounded.** A request that has had no service for W (``max_wait_us``) goes to the front, whoever waits
+    longest first. The first gets what memory it needs and at least ``AGED_TOKENS`` in the very pass; only KV of others
+    that are aged and half computed is not taken, but then these are served. So with N aged requests, itself among them,
+    it waits at most W + (N + 1) * S without service, S being the longest step (``max_step_us``, if streams are not
+    many more than can be decoded in that time). It must fit into the pool.
 
     Attributes:
         settings: The operator's choices.
@@ -56,6 +68,11 @@ class RotationPolicy:
     step_time: StepTime = field(default_factory=StepTime)
     lengths: OutputLengths = field(default_factory=OutputLengths)
     service: TenantService = field(default_factory=TenantService)
+    _reader: Reader = field(default_factory=Reader)
+    _shares: TierShares = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shares = TierShares(self.settings.tiers.count)
 
     def admit(self, job: Job) -> None:
         """A request arrives: guess its length, choose its first tier."""
@@ -78,76 +95,53 @@ class RotationPolicy:
 
         Args:
             now_us: The tick.
-            jobs: Every request that is not finished.
+            jobs: Every request that is not finished, by arrival. Of those that neither run nor are in the middle of
+                their prompt only ``phase``, ``computed_tokens`` and ``host_tokens`` may change between passes.
             pool: KV memory.
         """
-        running = [job for job in jobs if job.phase is Phase.RUNNING]
-        budget_us = self._allowance_us(running, now_us)
-        claims = sorted(self._claims(now_us, jobs, self._token_us(running, budget_us)))
-        chosen, park = Room(self.settings.tiers.slice_us, self.settings.max_parked).make(claims, pool)
-        decode = tuple(claim.job for claim in chosen if claim.job.phase is Phase.RUNNING)
-        prefill = self._chunks([claim.job for claim in chosen if claim.job.missing_tokens], decode, budget_us)
-        return Plan(decode, prefill, park)
+        options = self.settings
+        columns = self._reader.read(jobs, self.service)
+        sizing = Sizing(self.step_time, options.max_step_us, options.max_chunk_tokens)
+        budget_us = sizing.budget_us(columns, now_us)
+        claims = self._claims(columns, now_us, sizing.token_us(columns, budget_us))
+        places, parked = Room(options.tiers.slice_us, options.max_parked).make(claims, pool.capacity)
+        chosen = claims.index[places]
+        decode = chosen[columns.running[chosen]]
+        waiting = places[columns.missing_tokens[chosen] > 0]
+        bands = claims.band[waiting]
+        at_least = AGED_TOKENS if AGED in bands[:1] else 0
+        candidates = (jobs[index] for index in claims.index[waiting].tolist())
+        prefill = tuple(sizing.chunks(candidates, decode_load(columns, decode), budget_us, at_least))
+        self._charge(bands[: len(prefill)], prefill)
+        return Plan(_jobs(jobs, decode), prefill, _jobs(jobs, claims.index[parked]))
 
-    # Order.
+    def _claims(self, columns: Columns, now_us: int, token_us: float) -> Claims:
+        owes = owed(columns, now_us, self.step_time, token_us)
+        waits = columns.missing_tokens > 0
+        first_due = owes.exists & waits
+        can_be_met = owes.exists.copy()
+        can_be_met[first_due] = ~late_jobs(now_us + owes.left_us[first_due], owes.estimate_us[first_due], now_us)
+        tier = self.settings.tiers.move(columns.tier, replace(owes, exists=can_be_met), columns.slice_us)
+        self._reader.move(tier)
+        aged = ~columns.running & (now_us - columns.waiting_since_us > self.settings.max_wait_us)
+        band = np.where(aged, AGED, np.where(can_be_met, DUE, REST + columns.terms.rank))
+        slack = (owes.left_us - owes.estimate_us) // self.settings.bucket_us
+        turn = self._turn(columns.terms.rank, tier, waits & (band >= REST))
+        bucket = np.where(band == AGED, columns.waiting_since_us, np.where(band == DUE, slack, turn))
+        return Claims.ordered(columns, band, bucket)
 
-    def _claims(self, now_us: int, jobs: Sequence[Job], token_us: float) -> Iterable[Claim]:
-        owed = [self._owed(job, now_us, token_us) for job in jobs]
-        given_up = late_jobs(
-            [
-                Due(now_us + left, estimate, index)
-                for index, (job, (left, estimate)) in enumerate(zip(jobs, owed, strict=True))
-                if left is not None and job.missing_tokens
-            ],
-            now_us,
-        )
-        for index, (job, (left, estimate)) in enumerate(zip(jobs, owed, strict=True)):
-            job.tier = self.settings.tiers.move(job.tier, estimate, left, job.slice_us)
-            band, bucket = REST + job.state.rank, 0
-            if job.phase is not Phase.RUNNING and now_us - job.waiting_since_us > self.settings.max_wait_us:
-                band = AGED
-            elif left is not None and index not in given_up:
-                band, bucket = DUE, (left - estimate) // self.settings.bucket_us
-            yield Claim(band, bucket, self.service.served(job.state.slo.tenant), job.state.seq, job)
+    def _turn(self, rank: Ints, tier: Ints, contending: Bools) -> Ints:
+        """Of requests that owe nothing, those of the tier whose turn it is go first, the others by tier."""
+        line = self._shares.line(rank, tier)
+        first = np.zeros(line.max(initial=0) + 1, np.bool_)
+        first[self._shares.turns(np.flatnonzero(np.bincount(line[contending])).tolist())] = True
+        return np.where(first[line], 0, 1 + tier)
 
-    def _owed(self, job: Job, now_us: int, token_us: float) -> tuple[int | None, int]:
-        """Time until the obligation with the least slack is due, if there is one, and the estimated time to meet it."""
-        next_us = max(
-            self.step_time.prefill_us(job.uncached_tokens, job.computed_tokens), round(token_us * job.uncached_tokens)
-        )
-        last_us = next_us + self.step_time.decode_us(job.remaining_tokens)
-        return tightest(job.state, now_us, next_us, last_us) or (None, next_us)
-
-    # Time.
-
-    def _allowance_us(self, running: Sequence[Job], now_us: int) -> int:
-        """How long the step may take for every stream to stay on its pace; one that is behind allows its pace."""
-        allowances = []
-        for job in running:
-            pace_ms, line = job.state.slo.pace_ms, job.state.timeline
-            if pace_ms is not None and line.first_us is not None:
-                # From the actual first token on: the mean pace is what clients measure.
-                due_us = line.first_us + line.tokens * pace_ms * 1000
-                allowances.append(round(PACE_SHARE * max(due_us - now_us, pace_ms * 1000)))
-        return min([self.settings.max_step_us, *allowances])
-
-    def _token_us(self, running: Sequence[Job], budget_us: int) -> float:
-        """Time per prompt token while the present streams keep their pace."""
-        tokens = self.step_time.prefill_tokens_within(budget_us, _load(running), context=0)
-        return budget_us / min(max(tokens, 1), self.settings.max_chunk_tokens)
-
-    def _chunks(self, jobs: Sequence[Job], decode: Sequence[Job], budget_us: int) -> tuple[Chunk, ...]:
-        chunks: list[Chunk] = []
-        load, used = _load(decode), 0
-        for job in jobs:
-            room = self.step_time.prefill_tokens_within(budget_us, load, job.computed_tokens) - used
-            tokens = min(job.missing_tokens, room, self.settings.max_chunk_tokens - used)
-            if tokens <= 0:
-                break
-            chunks.append(Chunk(job, tokens))
-            used += tokens
-        return tuple(chunks)
+    def _charge(self, band: Ints, prefill: Sequence[Chunk]) -> None:
+        for chunk, of in zip(prefill, band.tolist(), strict=True):
+            if of >= REST:
+                self._shares.serve(self._shares.line(chunk.job.state.rank, chunk.job.tier), chunk.tokens)
 
 
-def _load(decode: Sequence[Job]) -> StepLoad:
-    return StepLoad(len(decode), sum(job.computed_tokens for job in decode))
+def _jobs(jobs: Sequence[Job], indices: Ints) -> tuple[Job, ...]:
+    return tuple(jobs[index] for index in indices.tolist())

@@ -58,20 +58,30 @@ class StepTime:
         computing = self._computing.predict(_computing(load)) if load.prefill_tokens else 0.0
         return round(max(reading, computing))
 
+    @property
+    def decode_token_us(self) -> float:
+        """Time per token of one request, served alone."""
+        return self._reading.predict(_reading(StepLoad(decode_rows=1)))
+
     def decode_us(self, tokens: int) -> int:
         """Time to produce ``tokens`` tokens of one request, served alone."""
-        return round(tokens * self._reading.predict(_reading(StepLoad(decode_rows=1))))
+        return round(tokens * self.decode_token_us)
+
+    @property
+    def prefill_prices_us(self) -> tuple[float, float, float]:
+        """What a step with prompt tokens costs: in itself, per token, and per pair of a token and one it attends to."""
+        return self._computing.price(0), self._computing.price(1), self._computing.price(2)
 
     def prefill_us(self, tokens: int, context: int = 0) -> int:
         """Time to compute ``tokens`` prompt tokens that follow ``context`` cached ones."""
         if tokens <= 0:
             return 0
-        pairs = tokens * context + tokens * tokens // 2
-        return round(self._computing.predict(_computing(StepLoad(prefill_tokens=tokens, prefill_pairs=pairs))))
+        constant, token, pair = self.prefill_prices_us
+        return round(constant + token * tokens + pair * (tokens * context + tokens * tokens // 2))
 
     def prefill_tokens_within(self, budget_us: int, decode: StepLoad, context: int) -> int:
         """Prompt tokens after ``context`` others that a step with this decoding may compute in ``budget_us``."""
-        constant, token, pair = (self._computing.price(feature) for feature in range(3))
+        constant, token, pair = self.prefill_prices_us
         room = budget_us - constant - token * decode.decode_rows
         if room <= 0 or self._reading.predict(_reading(decode)) > budget_us:
             return 0

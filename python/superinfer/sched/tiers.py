@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from superinfer.sched.columns import Floats, Ints, Whole
+from superinfer.sched.owed import Owed
+
 PROMOTE_AT = 1.0
 DEMOTE_AT = 0.7
 """A request moves up when its estimate exceeds the time left, and down only when it needs less than this part of it:
@@ -24,14 +29,15 @@ class Tiers:
         if self.count < 1 or self.slice_us < 1:
             raise ValueError(f"tiers need a count and a slice of at least 1, not {self.count} and {self.slice_us}")
 
-    def slice_of(self, tier: int) -> int:
+    def slice_of(self, tier: Whole) -> Whole:
         """Microseconds of service that a request of this tier has before it may be rotated out."""
         return self.slice_us << tier
 
-    def share(self, tier: int) -> float:
-        """The part of the machine a request of this tier expects: each tier half of the one above; 1 for tier 0.
+    def share(self, tier: Ints) -> Floats:
+        """The part of the machine that requests of these tiers expect: each tier half of the one above; 1 for tier 0.
 
-        Shares enter estimates only. The machine never idles because a share is used up.
+        What owes something counts on it in estimates; what owes nothing gets it (``TierShares``). The machine never
+        idles because a share is used up.
         """
         return 1.0 / (1 << tier)
 
@@ -42,23 +48,19 @@ class Tiers:
             tier += 1
         return tier
 
-    def move(self, tier: int, estimate_us: int, left_us: int | None, served_us: int) -> int:
-        """Tier after a look at the clock.
+    def move(self, tier: Ints, owed: Owed, slice_us: Ints) -> Ints:
+        """Tiers after a look at the clock, one per request.
 
         Args:
-            tier: Where it is.
-            estimate_us: Time to what it owes next, served alone.
-            left_us: Time until that is due; ``None`` if it owes nothing.
-            served_us: Service since it was last admitted.
+            tier: Where each is.
+            owed: What each owes, served alone, and can still be met.
+            slice_us: Service since each was last admitted.
         """
-        if left_us is not None:
-            if left_us < self.slice_us + estimate_us:
-                return 0
-            while tier > 0 and estimate_us > PROMOTE_AT * left_us * self.share(tier):
-                tier -= 1
-        relaxed = left_us is None or (
-            tier + 1 < self.count and estimate_us < DEMOTE_AT * left_us * self.share(tier + 1)
-        )
-        if relaxed and served_us >= self.slice_of(tier):
-            tier = min(tier + 1, self.count - 1)
-        return tier
+        left_us, estimate_us = owed.left_us, owed.estimate_us
+        while (up := owed.exists & (tier > 0) & (estimate_us > PROMOTE_AT * left_us * self.share(tier))).any():
+            tier = tier - up
+        last = self.count - 1
+        below = np.minimum(tier + 1, last)
+        relaxed = ~owed.exists | ((tier < last) & (estimate_us < DEMOTE_AT * left_us * self.share(below)))
+        tier = np.where(relaxed & (slice_us >= self.slice_of(tier)), below, tier)
+        return np.where(owed.exists & (left_us < self.slice_us + estimate_us), 0, tier)

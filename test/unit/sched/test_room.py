@@ -1,11 +1,13 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from superinfer.sched.claim import DUE, REST, Claim
+from superinfer.sched.claim import AGED, DUE, REST, Claims
+from superinfer.sched.columns import Reader
 from superinfer.sched.job import Phase
-from superinfer.sched.plan import Pool
 from superinfer.sched.room import Room
+from superinfer.sched.service import TenantService
 from unit.sched.jobs import job
 
 pytestmark = pytest.mark.unit
@@ -13,21 +15,21 @@ pytestmark = pytest.mark.unit
 ROOM = Room(slice_us=1000, max_parked=4)
 
 
-def claim(band, made):
-    return Claim(band, 0, 0.0, made.state.seq, made)
-
-
 def resident(seq, band, tokens, slice_us=5000):
-    return claim(band, job(seq, prompt=tokens, phase=Phase.RUNNING, slice_us=slice_us))
+    return band, job(seq, prompt=tokens, phase=Phase.RUNNING, slice_us=slice_us)
 
 
 def newcomer(seq, band, tokens):
-    return claim(band, job(seq, prompt=tokens))
+    return band, job(seq, prompt=tokens)
 
 
-def make(claims, capacity):
-    chosen, parked = ROOM.make(sorted(claims), Pool(capacity, 0))
-    return [c.job.state.seq for c in chosen], [j.state.seq for j in parked]
+def make(members, capacity):
+    """Arrival numbers of those that may compute, and of those that go."""
+    columns = Reader().read([made for _, made in members], TenantService())
+    claims = Claims.ordered(columns, np.array([band for band, _ in members], np.int64), np.zeros(len(members)))
+    seqs = columns.terms.seq[claims.index]
+    chosen, parked = (seqs[places].tolist() for places in ROOM.make(claims, capacity))
+    return chosen, parked
 
 
 def test_what_fits_comes_in_and_nobody_goes():
@@ -37,6 +39,10 @@ def test_what_fits_comes_in_and_nobody_goes():
 def test_a_newcomer_of_an_earlier_band_displaces_the_last_in_order():
     claims = [resident(0, REST, 10), resident(1, REST + 2, 10), newcomer(2, DUE, 10)]
     assert make(claims, capacity=22) == ([2, 0], [1])
+
+
+def test_what_one_leaves_over_is_for_those_behind_the_newcomer():
+    assert make([resident(0, REST, 90), newcomer(1, DUE, 10), newcomer(2, REST + 1, 70)], 95) == ([1, 2], [0])
 
 
 def test_equal_never_displaces_equal():
@@ -62,6 +68,18 @@ def test_residents_that_outgrow_the_pool_leave_from_the_end():
     assert make(claims, capacity=21) == ([0], [1])
 
 
+def test_the_longest_aged_gets_its_room_from_as_many_as_it_takes_whatever_their_slices():
+    running = [resident(seq, DUE, 10, slice_us=0) for seq in range(8)]
+    assert make([*running, newcomer(8, AGED, 76), newcomer(9, AGED, 10)], capacity=88) == (
+        [8, 0],
+        [7, 6, 5, 4, 3, 2, 1],
+    )
+
+
+def test_aged_residents_stay():
+    assert make([resident(0, AGED, 60), newcomer(1, AGED, 50), resident(2, DUE, 20)], capacity=90) == ([0, 2], [])
+
+
 @given(
     members=st.lists(
         st.tuples(st.booleans(), st.integers(0, 4), st.integers(1, 60), st.integers(0, 3000)), max_size=12
@@ -69,14 +87,14 @@ def test_residents_that_outgrow_the_pool_leave_from_the_end():
     capacity=st.integers(1, 200),
 )
 def test_the_pool_is_never_overfull_and_never_idle_for_nothing(members, capacity):
-    claims = [
+    made = [
         resident(seq, band, tokens, slice_us) if inside else newcomer(seq, band, tokens)
         for seq, (inside, band, tokens, slice_us) in enumerate(members)
     ]
-    chosen, parked = ROOM.make(sorted(claims), Pool(capacity, 0))
-    used = sum(c.need for c in chosen)
+    chosen, parked = make(made, capacity)
+    need = {j.state.seq: max(j.context_tokens, j.computed_tokens) + 1 for _, j in made}
+    used = sum(need[seq] for seq in chosen)
     assert used <= capacity
-    taken = {c.job.state.seq for c in chosen}
-    assert taken.isdisjoint(j.state.seq for j in parked)
-    outside = [c for c in claims if not c.resident and c.job.state.seq not in taken]
-    assert all(c.need > capacity - used for c in outside) or parked
+    assert set(chosen).isdisjoint(parked)
+    outside = [j.state.seq for _, j in made if j.phase is Phase.WAITING and j.state.seq not in chosen]
+    assert all(need[seq] > capacity - used for seq in outside) or parked

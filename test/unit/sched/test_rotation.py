@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from superinfer.sched.job import Phase
 from superinfer.sched.plan import Pool
 from superinfer.sched.rotation import RotationPolicy, RotationSettings
+from superinfer.slo import SLO
 from unit.sched.jobs import BATCH, CHAT, job, known_machine
 
 pytestmark = pytest.mark.unit
@@ -88,6 +89,48 @@ def test_tenants_of_a_class_take_turns_by_what_they_have_had(policy):
     policy.service.serve("greedy", 5000, 500)
     greedy, modest = (job(seq, BATCH.over(type(BATCH)(tenant=name))) for seq, name in enumerate(("greedy", "modest")))
     assert prefilled(policy.decide(0, [greedy, modest], AMPLE)) == [1, 0]
+
+
+def test_among_those_that_owe_nothing_a_fresh_short_one_goes_before_one_that_has_used_its_slices(policy):
+    served = job(0, BATCH, prompt=4000, tier=3, computed=2000, slice_us=900 * MS, phase=Phase.PREFILL)
+    fresh = job(1, BATCH, prompt=100, tier=2)
+    assert prefilled(policy.decide(0, [served, fresh], AMPLE)) == [1, 0]
+
+
+def test_the_slower_tier_comes_round_when_its_share_is_due(policy):
+    tokens = {2: 0, 3: 0}
+    for seq in range(90):
+        long, short = job(0, BATCH, prompt=90_000, tier=3), job(seq + 1, BATCH, prompt=1900, tier=2)
+        for chunk in policy.decide(0, [long, short], Pool(1_000_000, 0)).prefill[:1]:
+            tokens[chunk.job.tier] += chunk.tokens
+    assert 1.5 < tokens[2] / tokens[3] < 2.5
+
+
+def test_a_tier_that_is_alone_has_the_whole_step(policy, machine):
+    plan = policy.decide(0, [job(0, BATCH, prompt=8000, tier=3)], AMPLE)
+    assert machine.prefill_us(plan.prefill[0].tokens) > 0.9 * policy.settings.max_step_us
+
+
+def test_a_doomed_request_is_not_promoted_and_sinks_with_service(policy):
+    fresh, served = job(0, CHAT, tier=1), job(1, CHAT, prompt=900, tier=0, slice_us=100 * MS)
+    plan = policy.decide(5_000 * MS, [served, fresh], AMPLE)
+    assert [fresh.tier, served.tier] == [1, 1]
+    assert prefilled(plan) == [0, 1]
+
+
+def test_of_the_aged_the_one_that_has_waited_longest_goes_first(policy):
+    policy.service.serve("greedy", 5000, 500)
+    aged = [job(seq, BATCH, prompt=20_000, waiting_since_us=since) for seq, since in enumerate((9, 3, 5))]
+    aged[1].state.slo = BATCH.over(SLO(tenant="greedy"))
+    assert prefilled(policy.decide(policy.settings.max_wait_us + MS, aged, AMPLE))[0] == 1
+
+
+def test_the_longest_aged_computes_even_where_streams_leave_no_time(policy):
+    stream = job(0, SLO(cls="interactive", tpot_ms=1), phase=Phase.RUNNING, generated=1)
+    old = job(1, BATCH)
+    assert not policy.decide(2 * MS, [stream, old], AMPLE).prefill
+    plan = policy.decide(policy.settings.max_wait_us + MS, [stream, old], AMPLE)
+    assert [(chunk.job, chunk.tokens) for chunk in plan.prefill] == [(old, 32)]
 
 
 PHASES = st.sampled_from([Phase.WAITING, Phase.RUNNING, Phase.PARKED])

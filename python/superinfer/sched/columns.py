@@ -1,0 +1,204 @@
+"""The requests of a pass as columns: a decision is a few operations on arrays, not a loop over objects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superinfer.sched.job import Job, Phase
+from superinfer.sched.service import TenantService
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Whole = TypeVar("Whole", int, Ints)
+
+NEVER: Final = 1 << 62
+"""When something is due that is not owed."""
+
+_TIER: Final = 2
+"""The row of tiers in ``Reader._state``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What never changes about a request; an entry per request.
+
+    Attributes:
+        seq: Arrival number.
+        rank: Importance of its class, 0 first.
+        prompt_tokens: Length of its prompt.
+        first_due_us: When its first token is due, or ``NEVER``.
+        last_due_us: When its last token is due, or ``NEVER``.
+        tenant: Number of its tenant.
+        pace_ms: Time per token; not a number where no pace is owed.
+    """
+
+    seq: Ints
+    rank: Ints
+    prompt_tokens: Ints
+    first_due_us: Ints
+    last_due_us: Ints
+    tenant: Ints
+    pace_ms: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Requests with a pace that have sent a token; an entry per stream.
+
+    Attributes:
+        index: Where it stands among the requests of the pass.
+        first_us: When its first token was sent.
+        sent_us: How long what it has sent lasts at its pace.
+        pace_us: Time per token at its pace.
+    """
+
+    index: Ints
+    first_us: Ints
+    sent_us: Floats
+    pace_us: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What a pass has to know: an entry per request, in the order in which they were given.
+
+    Attributes:
+        jobs: The requests.
+        terms: What never changes about them.
+        tenant_served: Weighted tokens that the tenant has had.
+        running: Whether it decodes.
+        resident: Whether its KV is in the pool and counts.
+        tier: Rotation tier.
+        slice_us: Engine time served since it was last admitted.
+        waiting_since_us: Since when it has had no service.
+        computed_tokens: Tokens whose KV is in the pool.
+        missing_tokens: Tokens to compute or load before the next one can come.
+        uncached_tokens: Tokens to compute before the next one can come.
+        remaining_tokens: Tokens still to be produced, as predicted; at least one.
+        need_tokens: Tokens of KV it has after its next token.
+        started: Indices of those that have sent a token.
+        streams: Those of them that have a pace.
+    """
+
+    jobs: Sequence[Job]
+    terms: Terms
+    tenant_served: Floats
+    running: Bools
+    resident: Bools
+    tier: Ints
+    slice_us: Ints
+    waiting_since_us: Ints
+    computed_tokens: Ints
+    missing_tokens: Ints
+    uncached_tokens: Ints
+    remaining_tokens: Ints
+    need_tokens: Ints
+    started: Ints
+    streams: Streams
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads requests into columns.
+
+    What never changes about a request is read once. Of one that is outside the pool, and was at the last pass, only its
+    KV is looked at again: nothing else changes while it waits.
+    """
+
+    _jobs: list[Job] = field(default_factory=list)
+    _phase: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    _terms: Ints = field(default_factory=lambda: np.empty((6, 0), np.int64))
+    _pace_ms: Floats = field(default_factory=lambda: np.empty(0))
+    _state: Ints = field(default_factory=lambda: np.empty((7, 0), np.int64))
+    _tenants: dict[str | None, int] = field(default_factory=dict)
+
+    def read(self, jobs: Sequence[Job], service: TenantService) -> Columns:
+        """The present state of ``jobs`` and of what their tenants have had."""
+        if self._jobs != list(jobs):
+            self._line_up(jobs)
+        # Members of an enumeration are told apart by where they are: comparing them one by one is slow.
+        phase = np.fromiter(map(id, [job.phase for job in jobs]), np.int64, len(jobs))
+        running = phase == id(Phase.RUNNING)
+        resident = running | (phase == id(Phase.PREFILL))
+        self._refresh(jobs, np.flatnonzero(resident | (phase != self._phase)))
+        self._phase = phase
+        terms = self._columns_of_terms()
+        generated, expected, tier, slice_us, waiting_since_us, first_us, sent = self._state
+        computed = np.fromiter([job.computed_tokens for job in jobs], np.int64, len(jobs))
+        host = np.fromiter([job.host_tokens for job in jobs], np.int64, len(jobs))
+        context = terms.prompt_tokens + np.maximum(generated - 1, 0)
+        missing = np.maximum(context - computed, 0)
+        started = np.flatnonzero(sent)
+        streams = started[~np.isnan(terms.pace_ms[started])]
+        pace_ms = terms.pace_ms[streams]
+        return Columns(
+            jobs,
+            terms,
+            tenant_served=np.array([service.served(name) for name in self._tenants])[terms.tenant],
+            running=running,
+            resident=resident,
+            tier=tier,
+            slice_us=slice_us,
+            waiting_since_us=waiting_since_us,
+            computed_tokens=computed,
+            missing_tokens=missing,
+            uncached_tokens=np.maximum(missing - host, 0),
+            remaining_tokens=np.maximum(expected - generated, 1),
+            need_tokens=np.maximum(context, computed) + 1,
+            started=started,
+            streams=Streams(streams, first_us[streams], sent[streams] * pace_ms * 1000, pace_ms * 1000),
+        )
+
+    def move(self, tier: Ints) -> None:
+        """Write the tiers of those that change theirs."""
+        moved = np.flatnonzero(tier != self._state[_TIER])
+        for index, new in zip(moved.tolist(), tier[moved].tolist(), strict=True):
+            self._jobs[index].tier = new
+        self._state[_TIER] = tier
+
+    def _refresh(self, jobs: Sequence[Job], indices: Ints) -> None:
+        some = [jobs[index] for index in indices.tolist()]
+        lines = [job.state.timeline for job in some]
+        self._state[:, indices] = [
+            [job.generated for job in some],
+            [job.expected_tokens for job in some],
+            [job.tier for job in some],
+            [job.slice_us for job in some],
+            [job.waiting_since_us for job in some],
+            [line.first_us or 0 for line in lines],
+            [line.tokens for line in lines],
+        ]
+
+    def _line_up(self, jobs: Sequence[Job]) -> None:
+        """Keep what is known of those that are still there, in the order of ``jobs``, and learn the terms of others."""
+        if outnumbered := len(self._tenants) > 2 * len(jobs):
+            self._tenants.clear()
+        # Requests come at the end and go from anywhere: one walk along both lists finds those that are gone.
+        stay, gone = 0, []
+        for row, job in enumerate(self._jobs):
+            if not outnumbered and stay < len(jobs) and jobs[stay] is job:
+                stay += 1
+            else:
+                gone.append(row)
+        new = jobs[stay:]
+        terms = np.array([self._terms_of(job) for job in new], np.int64).reshape(-1, 6)
+        paces_ms = [job.state.slo.pace_ms for job in new]
+        self._terms = np.hstack([np.delete(self._terms, gone, axis=1), terms.T])
+        self._pace_ms = np.hstack([np.delete(self._pace_ms, gone), [np.nan if ms is None else ms for ms in paces_ms]])
+        self._state = np.hstack([np.delete(self._state, gone, axis=1), np.zeros((7, len(new)), np.int64)])
+        self._phase = np.hstack([np.delete(self._phase, gone), np.zeros(len(new), np.int64)])
+        self._jobs = list(jobs)
+
+    def _terms_of(self, job: Job) -> tuple[int, ...]:
+        state = job.state
+        tenant = self._tenants.setdefault(state.slo.tenant, len(self._tenants))
+        due = (NEVER if us is None else us for us in (state.first_due_us, state.last_due_us))
+        return state.seq, state.rank, job.prompt_tokens, *due, tenant
+
+    def _columns_of_terms(self) -> Terms:
+        seq, rank, prompt_tokens, first_due_us, last_due_us, tenant = self._terms
+        return Terms(seq, rank, prompt_tokens, first_due_us, last_due_us, tenant, self._pace_ms)

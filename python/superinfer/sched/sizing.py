@@ -1,0 +1,60 @@
+"""How much work a step may hold."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from superinfer.sched.columns import Columns, Ints
+from superinfer.sched.job import Job
+from superinfer.sched.plan import Chunk
+from superinfer.sched.step_time import StepLoad, StepTime
+
+PACE_SHARE: Final = 0.85
+"""Part of a stream's time to its next token that a step may take: predictions err."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """Steps as long as the tightest stream allows.
+
+    Attributes:
+        step_time: What steps cost.
+        max_step_us: Longest step, also where no stream asks for less: what an urgent newcomer may have to wait.
+        max_chunk_tokens: Prompt tokens in one step, at most.
+    """
+
+    step_time: StepTime
+    max_step_us: int
+    max_chunk_tokens: int
+
+    def budget_us(self, columns: Columns, now_us: int) -> int:
+        """How long the step may take for every stream to stay on its pace; one that is behind allows its pace."""
+        streams = columns.streams
+        # From the actual first token on: the mean pace is what clients measure.
+        left_us = streams.first_us + streams.sent_us - now_us
+        allowed_us = PACE_SHARE * np.maximum(left_us, streams.pace_us)[columns.running[streams.index]]
+        return round(float(allowed_us.min(initial=self.max_step_us)))
+
+    def token_us(self, columns: Columns, budget_us: int) -> float:
+        """Time per prompt token while the present streams keep their pace."""
+        load = decode_load(columns, np.flatnonzero(columns.running))
+        tokens = self.step_time.prefill_tokens_within(budget_us, load, context=0)
+        return budget_us / min(max(tokens, 1), self.max_chunk_tokens)
+
+    def chunks(self, jobs: Iterable[Job], decode: StepLoad, budget_us: int, at_least: int) -> Iterator[Chunk]:
+        """What is computed of each in turn: what the budget leaves beside decoding, but ``at_least`` so many tokens."""
+        used = 0
+        for job in jobs:
+            within = max(self.step_time.prefill_tokens_within(budget_us, decode, job.computed_tokens), at_least)
+            tokens = min(job.missing_tokens, min(within, self.max_chunk_tokens) - used)
+            if tokens <= 0:
+                return
+            yield Chunk(job, tokens)
+            used += tokens
+
+
+def decode_load(columns: Columns, indices: Ints) -> StepLoad:
+    """Decoding a token for each of these."""
+    return StepLoad(len(indices), int(columns.computed_tokens[indices].sum()))

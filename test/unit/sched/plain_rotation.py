@@ -1,0 +1,169 @@
+"""The rotating policy's decision written plainly, request by request: what the fast one must decide, too."""
+
+import heapq
+from typing import NamedTuple
+
+from superinfer.sched.claim import AGED, DUE, REST
+from superinfer.sched.job import Job, Phase
+from superinfer.sched.plan import Chunk, Plan
+from superinfer.sched.rotation import AGED_TOKENS, RotationPolicy
+from superinfer.sched.sizing import PACE_SHARE
+from superinfer.sched.slack import tightest
+from superinfer.sched.step_time import StepLoad
+from superinfer.sched.tiers import DEMOTE_AT, PROMOTE_AT
+
+
+class PlainClaim(NamedTuple):
+    """Compares as it is served; arrival numbers differ, so the request is never compared."""
+
+    band: int
+    bucket: int
+    served: float
+    seq: int
+    job: Job
+
+    @property
+    def resident(self):
+        return self.job.phase in (Phase.RUNNING, Phase.PREFILL)
+
+    @property
+    def need(self):
+        return max(self.job.context_tokens, self.job.computed_tokens) + 1
+
+
+class PlainRotation(RotationPolicy):
+    """Learns like the policy of the package, and decides in its own way."""
+
+    def decide(self, now_us, jobs, pool):
+        options = self.settings
+        running = [job for job in jobs if job.phase is Phase.RUNNING]
+        budget_us = allowance_us(running, now_us, options.max_step_us)
+        claims = sorted(self._claims_plainly(now_us, jobs, self._prompt_token_us(running, budget_us)))
+        chosen, park = make_room(claims, pool.capacity, options.tiers.slice_us, options.max_parked)
+        decode = [claim.job for claim in chosen if claim.job.phase is Phase.RUNNING]
+        waiting = [claim for claim in chosen if claim.job.missing_tokens]
+        prefill = list(self._fill(waiting, decode, budget_us))
+        for claim, chunk in zip(waiting, prefill, strict=False):
+            if claim.band >= REST:
+                self._shares.serve(self._line(claim.job), chunk.tokens)
+        return Plan(tuple(decode), tuple(prefill), tuple(claim.job for claim in park))
+
+    def _claims_plainly(self, now_us, jobs, token_us):
+        owed = [self._owed_plainly(job, now_us, token_us) for job in jobs]
+        late = given_up(
+            [
+                (now_us + left, index, estimate)
+                for index, (left, estimate) in enumerate(owed)
+                if left is not None and jobs[index].missing_tokens
+            ],
+            now_us,
+        )
+        bands = []
+        for index, (job, (left, estimate)) in enumerate(zip(jobs, owed, strict=True)):
+            can_be_met = left is not None and index not in late
+            job.tier = next_tier(self.settings.tiers, job.tier, estimate, left if can_be_met else None, job.slice_us)
+            aged = job.phase is not Phase.RUNNING and now_us - job.waiting_since_us > self.settings.max_wait_us
+            bands.append(AGED if aged else DUE if can_be_met else REST + job.state.rank)
+        at_rest = [job for job, band in zip(jobs, bands, strict=True) if band >= REST and job.missing_tokens]
+        turns = self._shares.turns({self._line(job) for job in at_rest})
+        for job, band, (left, estimate) in zip(jobs, bands, owed, strict=True):
+            if band == AGED:
+                bucket = job.waiting_since_us
+            elif band == DUE:
+                bucket = (left - estimate) // self.settings.bucket_us
+            else:
+                bucket = 0 if self._line(job) in turns else 1 + job.tier
+            yield PlainClaim(band, bucket, self.service.served(job.state.slo.tenant), job.state.seq, job)
+
+    def _line(self, job):
+        return job.state.rank * self.settings.tiers.count + job.tier
+
+    def _owed_plainly(self, job, now_us, token_us):
+        alone_us = self.step_time.prefill_us(job.uncached_tokens, job.computed_tokens)
+        next_us = max(alone_us, round(token_us * job.uncached_tokens))
+        last_us = next_us + self.step_time.decode_us(job.remaining_tokens)
+        return tightest(job.state, now_us, next_us, last_us) or (None, next_us)
+
+    def _prompt_token_us(self, running, budget_us):
+        tokens = self.step_time.prefill_tokens_within(budget_us, load_of(running), context=0)
+        return budget_us / min(max(tokens, 1), self.settings.max_chunk_tokens)
+
+    def _fill(self, waiting, decode, budget_us):
+        at_least = AGED_TOKENS if waiting and waiting[0].band == AGED else 0
+        used = 0
+        for job in (claim.job for claim in waiting):
+            within = self.step_time.prefill_tokens_within(budget_us, load_of(decode), job.computed_tokens)
+            room = min(max(within, at_least), self.settings.max_chunk_tokens) - used
+            if room <= 0:
+                return
+            yield Chunk(job, min(job.missing_tokens, room))
+            used += min(job.missing_tokens, room)
+
+
+def allowance_us(running, now_us, at_most_us):
+    allowed = [at_most_us]
+    for job in running:
+        pace_ms, line = job.state.slo.pace_ms, job.state.timeline
+        if pace_ms is not None and line.first_us is not None:
+            due_us = line.first_us + line.tokens * pace_ms * 1000
+            allowed.append(round(PACE_SHARE * max(due_us - now_us, pace_ms * 1000)))
+    return min(allowed)
+
+
+def given_up(jobs, now_us):
+    """Of (due, index, cost), the indices of those that Moore's rule gives up."""
+    kept, late, end_us = [], set(), now_us
+    for due_us, index, cost_us in sorted(jobs):
+        heapq.heappush(kept, (-cost_us, index))
+        end_us += cost_us
+        if end_us > due_us:
+            cost, costliest = heapq.heappop(kept)
+            end_us += cost
+            late.add(costliest)
+    return late
+
+
+def next_tier(tiers, tier, estimate_us, left_us, served_us):
+    if left_us is not None:
+        if left_us < tiers.slice_us + estimate_us:
+            return 0
+        while tier > 0 and estimate_us > PROMOTE_AT * left_us * tiers.share(tier):
+            tier -= 1
+    last = tiers.count - 1
+    relaxed = left_us is None or (tier < last and estimate_us < DEMOTE_AT * left_us * tiers.share(tier + 1))
+    return min(tier + 1, last) if relaxed and served_us >= tiers.slice_of(tier) else tier
+
+
+def make_room(claims, capacity, slice_us, max_parked):
+    residents = [claim for claim in claims if claim.resident]
+    free = capacity - sum(claim.need for claim in residents)
+    parked, admitted = [], []
+    eldest = next((claim for claim in claims[:1] if claim.band == AGED and not claim.resident), None)
+    of_aged = sum(claim.need for claim in residents if claim.band == AGED)
+    wanted = eldest.need if eldest and eldest.need + of_aged <= capacity else 0
+    while free < wanted and residents:
+        parked.append(residents.pop())
+        free += parked[-1].need
+    for claim in (claim for claim in claims if not claim.resident):
+        victims = victims_for(claim, residents, claim.need - free, max_parked - len(parked), slice_us)
+        if victims is not None:
+            residents = [resident for resident in residents if resident not in victims]
+            parked += victims
+            admitted.append(claim)
+            free += sum(victim.need for victim in victims) - claim.need
+    return sorted(residents + admitted), parked
+
+
+def victims_for(claim, residents, missing, at_most, slice_us):
+    victims = []
+    for resident in reversed(residents):
+        if missing <= 0 or len(victims) >= at_most:
+            break
+        if resident.band > claim.band and resident.job.slice_us >= slice_us:
+            victims.append(resident)
+            missing -= resident.need
+    return victims if missing <= 0 else None
+
+
+def load_of(jobs):
+    return StepLoad(len(jobs), sum(job.computed_tokens for job in jobs))
