@@ -22,6 +22,7 @@ class Claims:
         index: Where it stands among the requests as they were given.
         band: ``AGED``, ``DUE``, or ``REST`` plus the rank of its class.
         resident: Whether its KV is in the pool and counts.
+        fixed: Whether it must not be taken out.
         need_tokens: Tokens of KV it has after its next token.
         slice_us: Engine time served since it was last admitted.
     """
@@ -29,6 +30,7 @@ class Claims:
     index: Ints
     band: Ints
     resident: Bools
+    fixed: Bools
     need_tokens: Ints
     slice_us: Ints
 
@@ -37,4 +39,11 @@ class Claims:
         """By band, bucket, what the tenant has had, and arrival number: total, since no two numbers are equal."""
         # One sort less: no bucket, not even a time, is as wide as a band.
         index = np.lexsort((columns.terms.seq, columns.tenant_served, band * _BAND + bucket))
-        return cls(index, band[index], columns.resident[index], columns.need_tokens[index], columns.slice_us[index])
+        return cls(
+            index,
+            band[index],
+            columns.resident[index],
+            columns.fixed[index],
+            columns.need_tokens[index],
+            columns.slice_us[index],
+        )

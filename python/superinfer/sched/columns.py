@@ -72,6 +72,7 @@ class Columns:
         tenant_served: Weighted tokens that the tenant has had.
         running: Whether it decodes.
         resident: Whether its KV is in the pool and counts.
+        fixed: Whether it is resident and must not be taken out.
         tier: Rotation tier.
         slice_us: Engine time served since it was last admitted.
         waiting_since_us: Since when it has had no service.
@@ -89,6 +90,7 @@ class Columns:
     tenant_served: Floats
     running: Bools
     resident: Bools
+    fixed: Bools
     tier: Ints
     slice_us: Ints
     waiting_since_us: Ints
@@ -141,6 +143,7 @@ class Reader:
             tenant_served=np.array([service.served(name) for name in self._tenants])[terms.tenant],
             running=running,
             resident=resident,
+            fixed=_fixed(jobs, resident),
             tier=tier,
             slice_us=slice_us,
             waiting_since_us=waiting_since_us,
@@ -202,3 +205,10 @@ class Reader:
     def _columns_of_terms(self) -> Terms:
         seq, rank, prompt_tokens, first_due_us, last_due_us, tenant = self._terms
         return Terms(seq, rank, prompt_tokens, first_due_us, last_due_us, tenant, self._pace_ms)
+
+
+def _fixed(jobs: Sequence[Job], resident: Bools) -> Bools:
+    fixed = np.zeros(len(jobs), np.bool_)
+    indices = np.flatnonzero(resident)
+    fixed[indices] = [jobs[index].fixed for index in indices.tolist()]
+    return fixed

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from superinfer.sched.job import Job, Phase
+from superinfer.sched.job import Job
 from superinfer.sched.plan import Plan, Pool
 from superinfer.sched.rotation import RotationPolicy
 
@@ -23,7 +23,7 @@ class ForcedRotation(RotationPolicy):
         """Plan the next step, and rotate somebody if it is time to."""
         plan = RotationPolicy.decide(self, now_us, jobs, pool)
         self._passes += 1
-        running = [job for job in plan.decode if job.phase is Phase.RUNNING and job.generated]
+        running = [job for job in plan.decode if job.generated and not job.fixed]
         if self._passes % self.every or not running:
             return plan
         victim = min(running, key=lambda job: (job.rotations, job.state.seq))

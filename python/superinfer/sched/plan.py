@@ -7,15 +7,17 @@ from superinfer.sched.job import Job
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The KV memory that a pass may use, in tokens.
+    """What a pass may use.
 
     Attributes:
-        capacity: All of it.
+        capacity: KV memory, in tokens.
         resident: KV of running and prefilling requests.
+        rows: Requests that may run or prefill at a time.
     """
 
     capacity: int
     resident: int
+    rows: int = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)

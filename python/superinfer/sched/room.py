@@ -6,6 +6,7 @@ import numpy as np
 
 from superinfer.sched.claim import AGED, Claims
 from superinfer.sched.columns import Ints
+from superinfer.sched.plan import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,41 +25,54 @@ class Room:
     slice_us: int
     max_parked: int
 
-    def make(self, claims: Claims, capacity_tokens: int) -> tuple[Ints, Ints]:
+    def make(self, claims: Claims, pool: Pool) -> tuple[Ints, Ints]:
         """Those that may compute, in order, and those to take out; as places among the claims."""
         need = claims.need_tokens
-        residents = np.flatnonzero(claims.resident).tolist()
-        free = capacity_tokens - int(need[claims.resident].sum())
-        wanted = _eldest_need(claims, capacity_tokens)
+        free, rows = pool.capacity - int(need[claims.resident].sum()), pool.rows - int(claims.resident.sum())
+        residents = np.flatnonzero(claims.resident & ~claims.fixed).tolist()
+        wanted = _eldest_need(claims, pool.capacity)
         parked: list[int] = []
-        while residents and free < wanted:
+        while residents and (free < wanted or rows < bool(wanted)):
             parked.append(victim := residents.pop())
-            free += int(need[victim])
+            free, rows = free + int(need[victim]), rows + 1
         spare = max(self.max_parked - len(parked), 0)
         # Claims are in order of bands, so that whoever a newcomer may displace stands at the end.
-        had_slice = claims.resident & (claims.slice_us >= self.slice_us)
+        had_slice = claims.resident & ~claims.fixed & (claims.slice_us >= self.slice_us)
         movable = np.flatnonzero(had_slice[: residents[-1] + 1 if residents else 0]).tolist()
         gains = _gains(claims, movable, spare)
         # Whoever goes may leave more than was asked for, to anybody after.
-        newcomers = np.flatnonzero(~claims.resident & (need <= free + gains[AGED]))
-        least = int(need[newcomers].min(initial=capacity_tokens))
+        newcomers = np.flatnonzero(~claims.resident & (need <= free + gains.tokens[AGED]))
+        least = int(need[newcomers].min(initial=pool.capacity))
         computing = claims.resident.copy()
         for newcomer, tokens, band in zip(
             newcomers.tolist(), need[newcomers].tolist(), claims.band[newcomers].tolist(), strict=True
         ):
-            if tokens > free + gains[band]:
+            if tokens > free + gains.tokens[band] or rows + gains.rows[band] < 1:
                 continue
             computing[newcomer] = True
-            free -= tokens
-            if free < 0:
-                while free < 0:
+            free, rows = free - tokens, rows - 1
+            if free < 0 or rows < 0:
+                while free < 0 or rows < 0:
                     parked.append(victim := movable.pop())
-                    spare, free = spare - 1, free + int(need[victim])
+                    spare, free, rows = spare - 1, free + int(need[victim]), rows + 1
                 gains = _gains(claims, movable, spare)
-            if free + gains[AGED] < least:
+            if free + gains.tokens[AGED] < least or rows + gains.rows[AGED] < 1:
                 break
         computing[parked] = False
         return np.flatnonzero(computing), np.array(parked, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """What a newcomer can have from those who may go: an entry per band, the newcomer's.
+
+    Attributes:
+        tokens: Of KV.
+        rows: Places in the engine.
+    """
+
+    tokens: list[int]
+    rows: list[int]
 
 
 def _eldest_need(claims: Claims, capacity_tokens: int) -> int:
@@ -70,10 +84,12 @@ def _eldest_need(claims: Claims, capacity_tokens: int) -> int:
     return need if need + kept <= capacity_tokens else 0
 
 
-def _gains(claims: Claims, movable: list[int], at_most: int) -> list[int]:
-    """By band: the tokens that a newcomer of it can have from the last of those who may go, ``at_most`` of them."""
-    gains = [0] * (int(claims.band.max(initial=0)) + 1)
+def _gains(claims: Claims, movable: list[int], at_most: int) -> Gains:
+    """From the last of those who may go, ``at_most`` of them: each makes way for earlier bands only."""
+    bands = int(claims.band.max(initial=0)) + 1
+    gains = Gains([0] * bands, [0] * bands)
     for place in movable[max(len(movable) - at_most, 0) :]:
         for band in range(claims.band[place]):
-            gains[band] += int(claims.need_tokens[place])
+            gains.tokens[band] += int(claims.need_tokens[place])
+            gains.rows[band] += 1
     return gains

@@ -15,12 +15,9 @@ from superinfer.sched.plan import Chunk, Plan, Pool
 from superinfer.sched.room import Room
 from superinfer.sched.service import TenantService
 from superinfer.sched.shares import TierShares
-from superinfer.sched.sizing import Sizing, decode_load
+from superinfer.sched.sizing import LEAST_TOKENS, Sizing, decode_load
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
-
-AGED_TOKENS = 32
-"""Prompt tokens that a request which has waited past the bound gets, whatever the streams would rather have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class RotationPolicy:
     with shorter slices comes first, and a slower one when its share is due.
 
     **Waiting is bounded.** A request that has had no service for W (``max_wait_us``) goes to the front, whoever waits
-    longest first. The first gets what memory it needs and at least ``AGED_TOKENS`` in the very pass; only KV of others
+    longest first. The first gets what memory it needs and at least ``LEAST_TOKENS`` in the very pass; only KV of others
     that are aged and half computed is not taken, but then these are served. So with N aged requests, itself among them,
     it waits at most W + (N + 1) * S without service, S being the longest step (``max_step_us``, if streams are not
     many more than can be decoded in that time). It must fit into the pool.
@@ -104,12 +101,12 @@ class RotationPolicy:
         sizing = Sizing(self.step_time, options.max_step_us, options.max_chunk_tokens)
         budget_us = sizing.budget_us(columns, now_us)
         claims = self._claims(columns, now_us, sizing.token_us(columns, budget_us))
-        places, parked = Room(options.tiers.slice_us, options.max_parked).make(claims, pool.capacity)
+        places, parked = Room(options.tiers.slice_us, options.max_parked).make(claims, pool)
         chosen = claims.index[places]
         decode = chosen[columns.running[chosen]]
         waiting = places[columns.missing_tokens[chosen] > 0]
         bands = claims.band[waiting]
-        at_least = AGED_TOKENS if AGED in bands[:1] else 0
+        at_least = 0 if len(decode) and (bands[:1] >= REST).all() else LEAST_TOKENS
         candidates = (jobs[index] for index in claims.index[waiting].tolist())
         prefill = tuple(sizing.chunks(candidates, decode_load(columns, decode), budget_us, at_least))
         self._charge(bands[: len(prefill)], prefill)

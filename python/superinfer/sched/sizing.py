@@ -15,6 +15,11 @@ PACE_SHARE: Final = 0.85
 """Part of a stream's time to its next token that a step may take: predictions err."""
 
 
+LEAST_TOKENS: Final = 32
+"""Prompt tokens in a step, at least, if the first to wait owes something or has waited past the bound, whatever the
+streams would rather have; and if there are none. Else streams that leave no room would keep everybody out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sizing:
     """Steps as long as the tightest stream allows.
@@ -30,18 +35,22 @@ class Sizing:
     max_chunk_tokens: int
 
     def budget_us(self, columns: Columns, now_us: int) -> int:
-        """How long the step may take for every stream to stay on its pace; one that is behind allows its pace."""
+        """How long the step may take for every stream to stay on its pace.
+
+        One that is behind allows its pace; one whose pace cannot be kept even by decoding alone has no say.
+        """
         streams = columns.streams
+        decoding_us = self.step_time.predict_us(decode_load(columns, np.flatnonzero(columns.running)))
         # From the actual first token on: the mean pace is what clients measure.
         left_us = streams.first_us + streams.sent_us - now_us
         allowed_us = PACE_SHARE * np.maximum(left_us, streams.pace_us)[columns.running[streams.index]]
-        return round(float(allowed_us.min(initial=self.max_step_us)))
+        return round(float(allowed_us[allowed_us > decoding_us].min(initial=self.max_step_us)))
 
     def token_us(self, columns: Columns, budget_us: int) -> float:
         """Time per prompt token while the present streams keep their pace."""
         load = decode_load(columns, np.flatnonzero(columns.running))
         tokens = self.step_time.prefill_tokens_within(budget_us, load, context=0)
-        return budget_us / min(max(tokens, 1), self.max_chunk_tokens)
+        return budget_us / min(max(tokens, LEAST_TOKENS), self.max_chunk_tokens)
 
     def chunks(self, jobs: Iterable[Job], decode: StepLoad, budget_us: int, at_least: int) -> Iterator[Chunk]:
         """What is computed of each in turn: what the budget leaves beside decoding, but ``at_least`` so many tokens."""

@@ -1,7 +1,7 @@
 """SGLang's requests as the rotating policy sees them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from superinfer.sched.job import Job, Phase
@@ -15,11 +15,13 @@ class JobBook:
     Args:
         policy: Is told of arrivals and ends.
         ledger: Knows the promises.
+        may_leave: Whether a request in the engine may be taken out now.
     """
 
-    def __init__(self, policy: RotationPolicy, ledger: Ledger) -> None:
+    def __init__(self, policy: RotationPolicy, ledger: Ledger, may_leave: Callable[[Any], bool]) -> None:
         self._policy = policy
         self._ledger = ledger
+        self._may_leave = may_leave
         self._jobs: dict[int, Job] = {}
         self._reqs: dict[int, Any] = {}
 
@@ -56,21 +58,12 @@ class JobBook:
 
     def running(self, reqs: Iterable[Any], now_us: int, elapsed_us: int) -> list[Job]:
         """Jobs of requests that decode, after a step of ``elapsed_us``."""
-        jobs = []
-        for req in reqs:
-            job = self._at(req, Phase.RUNNING)
-            job.computed_tokens = job.context_tokens
-            job.slice_us += elapsed_us
-            job.waiting_since_us = now_us
-            jobs.append(job)
-        return jobs
+        return [self._inside(req, Phase.RUNNING, now_us, elapsed_us) for req in reqs]
 
     def prefilling(self, req: Any, now_us: int, elapsed_us: int) -> Job:
         """Job of the request whose prompt is computed in parts."""
-        job = self._at(req, Phase.PREFILL)
+        job = self._inside(req, Phase.PREFILL, now_us, elapsed_us)
         job.computed_tokens = min(req.extend_end or 0, job.context_tokens - 1)
-        job.slice_us += elapsed_us
-        job.waiting_since_us = now_us
         return job
 
     def waiting(self, reqs: Iterable[Any]) -> list[Job]:
@@ -98,6 +91,14 @@ class JobBook:
         if job is not None and not aborted:
             job.generated = len(req.output_ids)
             self._policy.finish(job)
+
+    def _inside(self, req: Any, phase: Phase, now_us: int, elapsed_us: int) -> Job:
+        job = self._at(req, phase)
+        job.computed_tokens = job.context_tokens
+        job.slice_us += elapsed_us
+        job.waiting_since_us = now_us
+        job.fixed = not self._may_leave(req)
+        return job
 
     def _at(self, req: Any, phase: Phase) -> Job:
         job = self.job_of(req)

@@ -34,8 +34,8 @@ class RotatingScheduler(SlackScheduler):
         settings = config.active()
         assert settings is not None
         policy = _policy(settings.rotation, self.chunked_prefill_size)
-        book = JobBook(policy, self.ledger)
-        self.rotation = Rotation(policy, book, self.clock, self.page_size, self._may_park)
+        book = JobBook(policy, self.ledger, self._may_park)
+        self.rotation = Rotation(policy, book, self.clock, self.page_size)
         self.ledger.on_close = book.close
         self.meter.learn = policy.observe
         self.policy = PlannedSchedulePolicy(
@@ -74,7 +74,9 @@ class RotatingScheduler(SlackScheduler):
         started_us = read_us()
         self._finishing = set(self._reqs_finishing_inflight(running_batch))
         self.policy.match(self.waiting_queue)
-        self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, self._free_tokens())
+        free_tokens = self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size()
+        free_rows = self.get_num_allocatable_reqs(len(running_batch.reqs), running_batch=running_batch)
+        self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, int(free_tokens), free_rows)
         self.chunked_req = self.rotation.take_out(running_batch, self.chunked_req, self.tree_cache)
         if self.slo_metrics:
             self.slo_metrics.decided(read_us() - started_us)
@@ -102,9 +104,6 @@ class RotatingScheduler(SlackScheduler):
             # The result of a batch with log-probabilities is read by position.
             return parking.can_come_back(req) and not (self.last_batch and self.last_batch.return_logprob)
         return parking.can_come_back(req) and parking.has_progressed(req) and req not in self._finishing
-
-    def _free_tokens(self) -> int:
-        return int(self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size())
 
 
 def _policy(settings: config.RotationConfig, chunk_tokens: int | None) -> RotationPolicy:

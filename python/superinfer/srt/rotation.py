@@ -1,6 +1,6 @@
 """One scheduling pass under the rotating policy: what SGLang holds goes in, what it must do comes out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,6 @@ class Rotation:
         policy: Decides.
         book: Jobs of all live requests.
         clock: The tick.
-        eligible: Whether a running request may be taken out now.
         admission: What the plan of this pass admits.
         parked: Requests taken out in this pass.
         rotations: Requests taken out so far.
@@ -54,13 +53,14 @@ class Rotation:
     book: JobBook
     clock: TickClock
     page_size: int
-    eligible: Callable[[Any], bool]
     admission: Admission = field(default_factory=Admission)
     parked: list[Any] = field(default_factory=list)
     rotations: int = 0
     _last_us: int = 0
 
-    def plan(self, running: Sequence[Any], waiting: Sequence[Any], chunked: Any, free_tokens: int) -> None:
+    def plan(
+        self, running: Sequence[Any], waiting: Sequence[Any], chunked: Any, free_tokens: int, free_rows: int
+    ) -> None:
         """Decide on the next step.
 
         Args:
@@ -68,6 +68,7 @@ class Rotation:
             waiting: Requests in the queue, their prefixes matched.
             chunked: The request whose prompt is computed in parts, if there is one.
             free_tokens: KV that is free or can be evicted.
+            free_rows: Requests that may come in beside those that are there.
         """
         now_us, elapsed_us = self.clock.now_us, self.clock.now_us - self._last_us
         self._last_us = now_us
@@ -76,9 +77,10 @@ class Rotation:
             residents.append(self.book.prefilling(chunked, now_us, elapsed_us))
         resident_tokens = sum(job.computed_tokens for job in residents)
         margin = NEWCOMERS * (GROWTH_TOKENS + self.page_size)
-        pool = Pool(resident_tokens + free_tokens - margin, resident_tokens)
-        plan = self.policy.decide(now_us, residents + self.book.waiting(waiting), pool)
-        self.parked = [req for job in plan.park if self.eligible(req := self.book.req_of(job))]
+        pool = Pool(resident_tokens + free_tokens - margin, resident_tokens, len(residents) + free_rows)
+        jobs = sorted(residents + self.book.waiting(waiting), key=lambda job: job.state.seq)
+        plan = self.policy.decide(now_us, jobs, pool)
+        self.parked = [self.book.req_of(job) for job in plan.park]
         self.admission = self._admission(plan, chunked, idle=not running)
 
     def take_out(self, running_batch: Any, chunked: Any, tree_cache: Any) -> Any:
@@ -117,11 +119,8 @@ class Rotation:
 
     def _makes_way(self, chunked: Any, job: Job) -> bool:
         """Whether a prompt under way is put off for ``job``: only for one of a more important class."""
-        return (
-            chunked not in self.parked
-            and self.book.job_of(chunked).state.rank > job.state.rank
-            and self.eligible(chunked)
-        )
+        under_way = self.book.job_of(chunked)
+        return chunked not in self.parked and not under_way.fixed and under_way.state.rank > job.state.rank
 
     def _pages(self, tokens: int) -> int:
         return -(-tokens // self.page_size) * self.page_size

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from superinfer.sched.claim import AGED, DUE, REST
 from superinfer.sched.job import Job, Phase
 from superinfer.sched.plan import Chunk, Plan
-from superinfer.sched.rotation import AGED_TOKENS, RotationPolicy
-from superinfer.sched.sizing import PACE_SHARE
+from superinfer.sched.rotation import RotationPolicy
+from superinfer.sched.sizing import LEAST_TOKENS, PACE_SHARE
 from superinfer.sched.slack import tightest
 from superinfer.sched.step_time import StepLoad
 from superinfer.sched.tiers import DEMOTE_AT, PROMOTE_AT
@@ -37,9 +37,9 @@ class PlainRotation(RotationPolicy):
     def decide(self, now_us, jobs, pool):
         options = self.settings
         running = [job for job in jobs if job.phase is Phase.RUNNING]
-        budget_us = allowance_us(running, now_us, options.max_step_us)
+        budget_us = self._budget_us(running, now_us)
         claims = sorted(self._claims_plainly(now_us, jobs, self._prompt_token_us(running, budget_us)))
-        chosen, park = make_room(claims, pool.capacity, options.tiers.slice_us, options.max_parked)
+        chosen, park = make_room(claims, pool, options.tiers.slice_us, options.max_parked)
         decode = [claim.job for claim in chosen if claim.job.phase is Phase.RUNNING]
         waiting = [claim for claim in chosen if claim.job.missing_tokens]
         prefill = list(self._fill(waiting, decode, budget_us))
@@ -47,6 +47,11 @@ class PlainRotation(RotationPolicy):
             if claim.band >= REST:
                 self._shares.serve(self._line(claim.job), chunk.tokens)
         return Plan(tuple(decode), tuple(prefill), tuple(claim.job for claim in park))
+
+    def _budget_us(self, running, now_us):
+        decoding_us = self.step_time.predict_us(load_of(running))
+        allowed = [us for us in allowances_us(running, now_us) if us > decoding_us]
+        return round(min([self.settings.max_step_us, *allowed]))
 
     def _claims_plainly(self, now_us, jobs, token_us):
         owed = [self._owed_plainly(job, now_us, token_us) for job in jobs]
@@ -86,10 +91,10 @@ class PlainRotation(RotationPolicy):
 
     def _prompt_token_us(self, running, budget_us):
         tokens = self.step_time.prefill_tokens_within(budget_us, load_of(running), context=0)
-        return budget_us / min(max(tokens, 1), self.settings.max_chunk_tokens)
+        return budget_us / min(max(tokens, LEAST_TOKENS), self.settings.max_chunk_tokens)
 
     def _fill(self, waiting, decode, budget_us):
-        at_least = AGED_TOKENS if waiting and waiting[0].band == AGED else 0
+        at_least = 0 if decode and not (waiting and waiting[0].band < REST) else LEAST_TOKENS
         used = 0
         for job in (claim.job for claim in waiting):
             within = self.step_time.prefill_tokens_within(budget_us, load_of(decode), job.computed_tokens)
@@ -100,14 +105,12 @@ class PlainRotation(RotationPolicy):
             used += min(job.missing_tokens, room)
 
 
-def allowance_us(running, now_us, at_most_us):
-    allowed = [at_most_us]
+def allowances_us(running, now_us):
     for job in running:
         pace_ms, line = job.state.slo.pace_ms, job.state.timeline
         if pace_ms is not None and line.first_us is not None:
             due_us = line.first_us + line.tokens * pace_ms * 1000
-            allowed.append(round(PACE_SHARE * max(due_us - now_us, pace_ms * 1000)))
-    return min(allowed)
+            yield PACE_SHARE * max(due_us - now_us, pace_ms * 1000)
 
 
 def given_up(jobs, now_us):
@@ -134,35 +137,42 @@ def next_tier(tiers, tier, estimate_us, left_us, served_us):
     return min(tier + 1, last) if relaxed and served_us >= tiers.slice_of(tier) else tier
 
 
-def make_room(claims, capacity, slice_us, max_parked):
+def make_room(claims, pool, slice_us, max_parked):
     residents = [claim for claim in claims if claim.resident]
-    free = capacity - sum(claim.need for claim in residents)
+    free = pool.capacity - sum(claim.need for claim in residents)
+    rows = pool.rows - len(residents)
     parked, admitted = [], []
     eldest = next((claim for claim in claims[:1] if claim.band == AGED and not claim.resident), None)
     of_aged = sum(claim.need for claim in residents if claim.band == AGED)
-    wanted = eldest.need if eldest and eldest.need + of_aged <= capacity else 0
-    while free < wanted and residents:
-        parked.append(residents.pop())
-        free += parked[-1].need
+    wanted = eldest.need if eldest and eldest.need + of_aged <= pool.capacity else 0
+    while free < wanted or rows < (1 if wanted else 0):
+        victim = next((resident for resident in reversed(residents) if not resident.job.fixed), None)
+        if victim is None:
+            break
+        residents.remove(victim)
+        parked.append(victim)
+        free, rows = free + victim.need, rows + 1
     for claim in (claim for claim in claims if not claim.resident):
-        victims = victims_for(claim, residents, claim.need - free, max_parked - len(parked), slice_us)
+        victims = victims_for(claim, residents, claim.need - free, 1 - rows, max_parked - len(parked), slice_us)
         if victims is not None:
             residents = [resident for resident in residents if resident not in victims]
             parked += victims
             admitted.append(claim)
             free += sum(victim.need for victim in victims) - claim.need
+            rows += len(victims) - 1
     return sorted(residents + admitted), parked
 
 
-def victims_for(claim, residents, missing, at_most, slice_us):
+def victims_for(claim, residents, missing, missing_rows, at_most, slice_us):
     victims = []
     for resident in reversed(residents):
-        if missing <= 0 or len(victims) >= at_most:
+        if (missing <= 0 and missing_rows <= 0) or len(victims) >= at_most:
             break
-        if resident.band > claim.band and resident.job.slice_us >= slice_us:
+        if resident.band > claim.band and resident.job.slice_us >= slice_us and not resident.job.fixed:
             victims.append(resident)
             missing -= resident.need
-    return victims if missing <= 0 else None
+            missing_rows -= 1
+    return victims if missing <= 0 and missing_rows <= 0 else None
 
 
 def load_of(jobs):

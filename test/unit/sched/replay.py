@@ -16,6 +16,7 @@ class Replay:
 
     policy: object
     capacity: int
+    rows: int = 1000
     now_us: int = 0
     jobs: list = field(default_factory=list)
 
@@ -29,7 +30,7 @@ class Replay:
 
     def step(self, wait_us=STEP_US):
         """Decide, and carry it out. Returns the plan in numbers, and every tier."""
-        plan = self.policy.decide(self.now_us, self.jobs, Pool(self.capacity, 0))
+        plan = self.policy.decide(self.now_us, self.jobs, Pool(self.capacity, 0, self.rows))
         self.now_us += wait_us
         for parked in plan.park:
             parked.phase, parked.slice_us, parked.waiting_since_us = Phase.PARKED, 0, self.now_us

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from superinfer.sched.claim import AGED, DUE, REST, Claims
 from superinfer.sched.columns import Reader
 from superinfer.sched.job import Phase
+from superinfer.sched.plan import Pool
 from superinfer.sched.room import Room
 from superinfer.sched.service import TenantService
 from unit.sched.jobs import job
@@ -15,20 +16,20 @@ pytestmark = pytest.mark.unit
 ROOM = Room(slice_us=1000, max_parked=4)
 
 
-def resident(seq, band, tokens, slice_us=5000):
-    return band, job(seq, prompt=tokens, phase=Phase.RUNNING, slice_us=slice_us)
+def resident(seq, band, tokens, slice_us=5000, **fields):
+    return band, job(seq, prompt=tokens, phase=Phase.RUNNING, slice_us=slice_us, **fields)
 
 
 def newcomer(seq, band, tokens):
     return band, job(seq, prompt=tokens)
 
 
-def make(members, capacity):
+def make(members, capacity, rows=100):
     """Arrival numbers of those that may compute, and of those that go."""
     columns = Reader().read([made for _, made in members], TenantService())
     claims = Claims.ordered(columns, np.array([band for band, _ in members], np.int64), np.zeros(len(members)))
     seqs = columns.terms.seq[claims.index]
-    chosen, parked = (seqs[places].tolist() for places in ROOM.make(claims, capacity))
+    chosen, parked = (seqs[places].tolist() for places in ROOM.make(claims, Pool(capacity, 0, rows)))
     return chosen, parked
 
 
@@ -52,6 +53,20 @@ def test_equal_never_displaces_equal():
 def test_nobody_is_displaced_before_the_end_of_its_slice():
     claims = [resident(0, REST, 10, slice_us=999), newcomer(1, DUE, 10)]
     assert make(claims, capacity=11) == ([0], [])
+
+
+def test_who_must_not_go_stays():
+    claims = [resident(0, REST, 10, fixed=True), resident(1, REST, 10), newcomer(2, DUE, 10)]
+    assert make(claims, capacity=22) == ([2, 0], [1])
+    assert make([resident(0, REST, 10, fixed=True), newcomer(1, DUE, 10)], capacity=11) == ([0], [])
+    assert make([resident(0, REST, 10, fixed=True), resident(1, REST, 10)], capacity=5) == ([0], [1])
+
+
+def test_a_newcomer_needs_a_row_too():
+    assert make([resident(0, REST, 10), newcomer(1, REST, 10)], capacity=100, rows=1) == ([0], [])
+    claims = [resident(0, REST, 10), resident(1, REST + 2, 10), newcomer(2, DUE, 10), newcomer(3, REST + 1, 10)]
+    assert make(claims, capacity=100, rows=2) == ([2, 0], [1])
+    assert make([resident(0, REST, 50), newcomer(1, AGED, 10)], capacity=100, rows=1) == ([1], [0])
 
 
 def test_nobody_is_displaced_in_vain():

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from superinfer.sched.job import Phase
 from superinfer.sched.plan import Pool
 from superinfer.sched.rotation import RotationPolicy, RotationSettings
+from superinfer.sched.sizing import LEAST_TOKENS
 from superinfer.slo import SLO
 from unit.sched.jobs import BATCH, CHAT, job, known_machine
 
@@ -125,11 +126,16 @@ def test_of_the_aged_the_one_that_has_waited_longest_goes_first(policy):
     assert prefilled(policy.decide(policy.settings.max_wait_us + MS, aged, AMPLE))[0] == 1
 
 
+def busy_streams():
+    """As many as the machine can just decode at their pace."""
+    pace = SLO(cls="interactive", min_tps=42.4)
+    return [job(seq, pace, phase=Phase.RUNNING, generated=1) for seq in range(100)]
+
+
 def test_the_longest_aged_computes_even_where_streams_leave_no_time(policy):
-    stream = job(0, SLO(cls="interactive", tpot_ms=1), phase=Phase.RUNNING, generated=1)
-    old = job(1, BATCH)
-    assert not policy.decide(2 * MS, [stream, old], AMPLE).prefill
-    plan = policy.decide(policy.settings.max_wait_us + MS, [stream, old], AMPLE)
+    old = job(1000, BATCH)
+    assert not policy.decide(2 * MS, [*busy_streams(), old], AMPLE).prefill
+    plan = policy.decide(policy.settings.max_wait_us + MS, [*busy_streams(), old], AMPLE)
     assert [(chunk.job, chunk.tokens) for chunk in plan.prefill] == [(old, 32)]
 
 
@@ -175,3 +181,20 @@ def test_every_plan_can_be_carried_out_and_is_a_function_of_its_input(machine, m
 
 def test_settings_are_kept():
     assert RotationPolicy(RotationSettings(max_step_us=5)).settings.max_step_us == 5
+
+
+def test_a_first_token_that_is_due_gets_some_even_where_streams_leave_no_time(policy):
+    plan = policy.decide(2 * MS, [*busy_streams(), job(1000, CHAT)], AMPLE)
+    assert [chunk.tokens for chunk in plan.prefill] == [LEAST_TOKENS]
+
+
+def test_a_stream_that_cannot_keep_its_pace_anyway_has_no_say(policy):
+    stream = job(0, SLO(cls="interactive", tpot_ms=1), phase=Phase.RUNNING, generated=1)
+    plan = policy.decide(2 * MS, [stream, job(1, BATCH)], AMPLE)
+    assert [chunk.tokens for chunk in plan.prefill] == [100]
+
+
+def test_where_nothing_decodes_something_is_computed_however_long_it_takes():
+    slow = RotationPolicy(RotationSettings(max_step_us=1), known_machine())
+    plan = slow.decide(0, [job(0, BATCH)], AMPLE)
+    assert [chunk.tokens for chunk in plan.prefill] == [LEAST_TOKENS]

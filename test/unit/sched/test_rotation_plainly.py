@@ -41,18 +41,19 @@ EVENT = st.one_of(
     present=st.lists(st.tuples(REQUEST, HISTORY, st.integers(0, 900 * MS)), max_size=25),
     events=st.lists(EVENT, max_size=25),
     capacity=st.integers(1000, 20_000),
+    rows=st.sampled_from([2, 6, 1000]),
     options=st.sampled_from(SETTINGS),
     known=st.booleans(),
 )
-def test_the_fast_decision_is_the_plain_one_over_many_passes(present, events, capacity, options, known):
+def test_the_fast_decision_is_the_plain_one_over_many_passes(present, events, capacity, rows, options, known):
     machines = (known_machine(), known_machine()) if known else ()
     fast, plain = RotationPolicy(options), PlainRotation(options)
     for policy, machine in zip((fast, plain), machines, strict=False):
         policy.step_time = machine
-    replays = [Replay(policy, capacity, now_us=1_000 * MS) for policy in (fast, plain)]
+    replays = [Replay(policy, capacity, rows, now_us=1_000 * MS) for policy in (fast, plain)]
     for replay in replays:
         for seq, ((slo, prompt), (phase, generated), slice_us) in enumerate(present):
-            replay.arrive(seq, slo, prompt, phase=phase, generated=generated, slice_us=slice_us)
+            replay.arrive(seq, slo, prompt, phase=phase, generated=generated, slice_us=slice_us, fixed=seq % 5 == 4)
     for seq, (event, detail) in enumerate(events, len(present)):
         for replay in replays:
             if event == "arrive":
