@@ -34,6 +34,7 @@ def loaded_by(code, **environ):
         ("from superinfer import SLO, SLOError", THIRD_PARTY),
         ("import superinfer.slo, superinfer.sched, superinfer.metrics", THIRD_PARTY),
         ("import superinfer.config", HEAVY),
+        ("import superinfer.workload.steps, superinfer.sim.calibrate", HEAVY),
         ("import superinfer.cli, superinfer.cli.serve", HEAVY),
         ("import superinfer.srt.process, superinfer.srt.hooks, superinfer.srt.http.middleware", HEAVY),
         ("from superinfer.srt import exchange, promise, support, threads, clock, ledger, meter", HEAVY),

@@ -30,6 +30,11 @@ class Roofline:
         room = MEMORY_SHARE * self.hardware.memory_bytes - self.model.parameters * self.model.weight_bytes
         return int(room / self.model.kv_bytes_per_token)
 
+    @property
+    def has_host(self) -> bool:
+        """Whether parked KV can go to host memory and come back."""
+        return self.hardware.link_bytes_per_s > 0
+
     def step_us(self, load: StepLoad) -> int:
         """Time of one step."""
         tokens = load.decode_rows + load.prefill_tokens
