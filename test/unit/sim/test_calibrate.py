@@ -88,7 +88,7 @@ def test_a_host_is_there_if_it_was_measured():
 
 
 def test_it_serves_a_load_about_as_the_machine_that_was_measured():
-    load = list(promised(poisson(4, 30, 1000, 100, seed=1), SLO(cls="interactive", ttft_ms=500, tpot_ms=50)))
+    load = list(promised(poisson(1, 60, 1000, 100, seed=1), SLO(cls="interactive", ttft_ms=500, tpot_ms=50)))
     truth, learnt = (simulate(load, "rotation", machine).figures() for machine in (TRUTH, fit(measured()).machine))
     for name in ("ttft_p50_ms", "ttft_p99_ms", "e2e_p99_ms"):
         expected = truth["classes"]["interactive"][name]
