@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         "pool and in two separate pools for chat and batch. Requests go to replicas round-robin. Interactive requests "
         "are promised a first token within max(--ttft-ms, 3 x its prefill alone) and --tpot-ms per token.",
     )
-    add_load_arguments(parser, batch_deadline_s=600)
+    add_load_arguments(parser, batch_deadline_s=120)
     add = parser.add_argument_group("plan").add_argument
     add("--hardware", default="a100", help="a100, h100, gh200 or cpu (default: a100)")
     add("--tp", type=int, default=4, help="of these in a replica, by tensor parallelism (default: 4)")

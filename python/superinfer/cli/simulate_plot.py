@@ -106,8 +106,9 @@ def _label(axes: Any, highest: float) -> None:
         axes[place].set_xlabel(below, fontsize=9)
         axes[place].spines[["top", "right"]].set_visible(False)
     for place in ((1, 0), (1, 1)):
-        axes[place].set_xscale("log")
+        axes[place].set_xscale("log", base=2)
+        axes[place].xaxis.set_major_formatter("{x:g}")
         axes[place].set_ylim(0, 1.01)
     axes[1, 1].axvline(1.0, color="grey", linewidth=0.8)
     axes[0, 0].legend(frameon=False, fontsize=8)
-    axes[0, 1].legend(frameon=False, fontsize=7)
+    axes[0, 1].legend(frameon=False, fontsize=7, handlelength=4)
