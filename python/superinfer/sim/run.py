@@ -6,7 +6,7 @@ from typing import Any
 
 from superinfer.sched.rotation import RotationPolicy
 from superinfer.sched.step_time import StepLoad, StepTime
-from superinfer.sim.baselines import BASELINES
+from superinfer.sim.baselines import BASELINES, SYSTEMS, machine
 from superinfer.sim.engine import Engine
 from superinfer.sim.policy import Policy
 from superinfer.sim.roofline import Roofline
@@ -44,17 +44,18 @@ def simulate(load: Iterable[Arrival], policy: str, cost: Roofline, *, host: bool
 
     Args:
         load: Requests by arrival.
-        policy: One of ``POLICIES``.
+        policy: One of ``POLICIES``, or of ``SYSTEMS`` for the policy that stands for it.
         cost: Machine and model.
         host: Whether parked KV goes to the host when it has to make room.
 
     Raises:
         ValueError: An unknown policy.
     """
-    if policy not in POLICIES:
-        raise ValueError(f"policy {policy!r} is not known: {', '.join(POLICIES)}")
+    name = SYSTEMS[policy].policy if policy in SYSTEMS else policy
+    if name not in POLICIES:
+        raise ValueError(f"policy {policy!r} is not known: {', '.join({**POLICIES, **SYSTEMS})}")
     arrivals = list(load)
-    chosen = POLICIES[policy]()
+    chosen, cost = POLICIES[name](), machine(name, cost)
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
         calibrate(step_time, cost)
     engine = Engine(cost, chosen, rank_of, host)
