@@ -74,7 +74,7 @@ def test_parked_requests_go_to_the_host_after_idle_blocks_and_leave_theirs():
     memory.end(computed(memory, 1, (7, 8, 9)))
     memory.make_room(2900, [parked])
     assert (parked.computed_tokens, parked.host_tokens) == (1100, 0)
-    memory.make_room(2977, [parked])
+    memory.make_room(2976, [parked])
     assert (parked.computed_tokens, parked.host_tokens) == (0, 1100)
     assert memory.used([parked]) == 1024
 

@@ -35,7 +35,7 @@ def longest_prefix(waiting: Sequence[Job], now_us: int, step_time: StepTime) -> 
 
 def output_reserve(job: Job) -> int:
     """What SGLang keeps free for a request's output: all it may produce, or a small part once it runs."""
-    allowance = min(job.remaining_tokens, CLIPPED_TOKENS)
+    allowance = min(job.remaining_tokens - 1, CLIPPED_TOKENS)
     return int(RUNNING_SHARE * allowance) if job.phase is Phase.RUNNING else allowance
 
 

@@ -12,8 +12,8 @@ STEP_TOKENS = 8192
 
 
 def all_output(job: Job) -> int:
-    """Every token that a request may still produce."""
-    return job.remaining_tokens
+    """Every token that a request may still produce, after the next."""
+    return job.remaining_tokens - 1
 
 
 def guaranteed_no_evict() -> Chunked:

@@ -1,5 +1,6 @@
 import pytest
 
+from superinfer.sched.job import Phase
 from superinfer.sched.plan import Pool
 from superinfer.sched.step_time import StepTime
 from superinfer.sim.baselines.age import RotateByAge
@@ -46,7 +47,7 @@ def test_who_has_waited_longest_comes_first():
 
 
 def test_a_busy_host_holds_newcomers_back():
-    parked = job(1, phase=job(0).phase.PARKED, host_tokens=901)
+    parked = job(1, phase=Phase.PARKED, host_tokens=901)
     assert order([job(0), parked]) == [1]
     parked.host_tokens = 900
     assert order([job(0), parked]) == [0, 1]

@@ -9,7 +9,8 @@ from unit.sim.simulated import BATCH, Arrival, engine_of
 
 pytestmark = pytest.mark.unit
 
-STEP = StepLoad(decode_rows=1, kv_tokens=100)
+UNTOLD = StepLoad()
+"""A step that teaches nothing about what steps cost."""
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def admitted(policy, *jobs):
 
 def test_a_prompt_joins_the_first_queue_whose_quantum_covers_it(policy):
     """A token takes 20 ms to decode, and 0.2 ms to compute: quanta of 20, 40, 80 ms are 100, 200, 400 prompt tokens."""
-    jobs = admitted(policy, *(job(n, prompt=tokens) for n, tokens in enumerate((90, 150, 390, 1500))))
+    jobs = admitted(policy, *(job(n, prompt=tokens) for n, tokens in enumerate((90, 150, 350, 1500))))
     assert [policy.queue(made) for made in jobs] == [0, 1, 2, 4]
 
 
@@ -37,17 +38,17 @@ def test_quanta_double(policy):
 def test_who_uses_a_quantum_up_falls_and_starts_anew(policy):
     (made,) = admitted(policy, job(0, prompt=50))
     policy.decide(0, [made], Pool(1000, 0))
-    policy.observe(STEP, policy.quantum_us(0) - 1)
+    policy.observe(UNTOLD, policy.quantum_us(0) - 1)
     assert policy.queue(made) == 0
-    policy.observe(STEP, 2)
+    policy.observe(UNTOLD, 2)
     assert policy.queue(made) == 1
-    policy.observe(STEP, policy.quantum_us(1) - 1)
+    policy.observe(UNTOLD, policy.quantum_us(1) - 1)
     assert policy.queue(made) == 1
 
 
 def test_higher_queues_are_served_first_and_the_lowest_makes_room(policy):
-    low, high = admitted(policy, job(0, prompt=900, phase=Phase.RUNNING), job(1, prompt=90))
-    policy._places[0].queue = 5
+    low, high = admitted(policy, job(0, prompt=900), job(1, prompt=90))
+    low.phase, low.computed_tokens, low.generated = Phase.RUNNING, 900, 1
     plan = policy.decide(0, [low, high], Pool(1000, 900))
     assert ([chunk.job for chunk in plan.prefill], plan.park) == ([high], ())
     plan = policy.decide(0, [low, high], Pool(950, 900))

@@ -42,5 +42,5 @@ def test_it_finds_more_in_the_cache_than_first_come_first_served():
 
 
 def test_a_newcomer_must_find_room_for_its_whole_answer_and_a_stream_for_a_part():
-    assert output_reserve(job(0)) == 256
+    assert output_reserve(job(0)) == 255
     assert 0 < output_reserve(job(0, phase=Phase.RUNNING)) < 32

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.unit
 
 def test_no_evict_admits_what_fits_to_its_end_and_max_utilization_what_fits_now():
     jobs = [running(0, prompt=1000), job(1, prompt=300)]
-    # Both may have 256 tokens: 1,000 + 256 + 300 + 256.
-    for capacity, admitted in ((1812, [(1, 300)]), (1811, [])):
+    # Both may have 256 tokens, of which the first has one: 1,000 + 255 + 300 + 256.
+    for capacity, admitted in ((1811, [(1, 300)]), (1810, [])):
         assert decide(BASELINES["no-evict"](), jobs, capacity)[1] == admitted
     assert decide(BASELINES["max-utilization"](), jobs, 1302)[1] == [(1, 300)]
     assert decide(BASELINES["max-utilization"](), jobs, 1301)[1] == []
