@@ -35,6 +35,7 @@ class Job:
         slice_us: Engine time served since it was last admitted.
         waiting_since_us: Since when it has had no service.
         rotations: How often it was taken out.
+        prefix: Identities of the leading blocks of its prompt, where requests may share some.
     """
 
     state: SLOState
@@ -48,6 +49,7 @@ class Job:
     slice_us: int = 0
     waiting_since_us: int = 0
     rotations: int = 0
+    prefix: tuple[int, ...] = ()
 
     @property
     def context_tokens(self) -> int:

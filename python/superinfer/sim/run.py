@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 from superinfer.sched.rotation import RotationPolicy
 from superinfer.sched.step_time import StepLoad, StepTime
-from superinfer.sim.baselines import BASELINES
+from superinfer.sim.baselines import BASELINES, SYSTEMS, machine
 from superinfer.sim.engine import Engine, Totals
 from superinfer.sim.figures import by_class, class_figures, class_of
 from superinfer.sim.machine import Machine
 from superinfer.sim.policy import Policy
-from superinfer.sim.roofline import Roofline
 from superinfer.slo import SLO
 from superinfer.workload.arrivals import Arrival
 from superinfer.workload.attainment import Served
@@ -74,10 +73,10 @@ def calibrate(step_time: StepTime, cost: Machine) -> None:
 
 
 def policy_names(names: str) -> list[str]:
-    """Policies by their names, separated by commas; ``all`` is all of them.
+    """Policies and systems by their names, separated by commas; ``all`` is all policies.
 
     Raises:
-        ValueError: An unknown policy.
+        ValueError: An unknown name.
     """
     return list(POLICIES) if names == "all" else [_known(name.strip()) for name in names.split(",")]
 
@@ -87,25 +86,25 @@ def simulate(load: Iterable[Arrival], policy: str, cost: Machine) -> Run:
 
     Args:
         load: Requests by arrival.
-        policy: One of ``POLICIES``.
+        policy: One of ``POLICIES``, or of ``SYSTEMS`` for the policy that stands for it.
         cost: The machine; without a host, parked KV that has to make room is computed again.
 
     Raises:
-        ValueError: An unknown policy.
+        ValueError: An unknown policy, or one that cannot run on this machine.
     """
+    name = SYSTEMS[policy].policy if policy in SYSTEMS else _known(policy)
     arrivals = list(load)
-    chosen = POLICIES[_known(policy)]()
+    chosen, cost = POLICIES[name](), machine(name, cost)
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
         calibrate(step_time, cost)
-    # The engine asks for no more than a Machine.
-    engine = Engine(cast(Roofline, cost), chosen, rank_of, cost.has_host)
+    engine = Engine(cost, chosen, rank_of, cost.has_host)
     served = engine.run(arrivals, _end_us(arrivals))
     return Run(policy, arrivals, served, engine.totals)
 
 
 def _known(policy: str) -> str:
-    if policy not in POLICIES:
-        raise ValueError(f"policy {policy!r} is not known: {', '.join(POLICIES)}")
+    if policy not in POLICIES and policy not in SYSTEMS:
+        raise ValueError(f"policy {policy!r} is not known: {', '.join({**POLICIES, **SYSTEMS})}")
     return policy
 
 
