@@ -44,7 +44,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     runs = parser.add_argument_group("runs")
     runs.add_argument("--policy", default="fcfs,slack,rotation", help="policies, separated by commas; or all")
-    runs.add_argument("--loads", default="1", metavar="FACTORS", help="times all rates, separated by commas (default: 1)")
+    runs.add_argument(
+        "--loads", default="1", metavar="FACTORS", help="times the rates, with commas between (default: 1)"
+    )
     seeds = runs.add_mutually_exclusive_group()
     seeds.add_argument("--seed", default="0", dest="seeds", metavar="SEED", help="of everything random (default: 0)")
     seeds.add_argument("--seeds", help="several, separated by commas")

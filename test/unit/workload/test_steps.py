@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +56,15 @@ def test_what_is_no_json(tmp_path):
     path.write_text("steps")
     with pytest.raises(ValueError, match=r"run\.json: "):
         read_steps(path)
+
+
+def test_the_example_in_the_documents(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text()
+    (example,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "run.json"
+    path.write_text(example)
+    run = read_steps(path)
+    # A prompt of 512 tokens alone: each attends to itself and to those before it.
+    assert run.steps[0].prefill_pairs == 512 * 513 // 2
+    for name in {*MeasuredRun.__struct_fields__, *MeasuredStep.__struct_fields__} - {"steps"}:
+        assert re.search(rf"^\| .*`{name}`.* \|", page, re.MULTILINE), name
