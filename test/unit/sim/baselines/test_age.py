@@ -45,10 +45,10 @@ def test_whoever_comes_back_produces_a_token_before_it_goes_again():
     assert rule.victims(waiting, [stream], 50, POOL) == [stream]
 
 
-def test_two_that_do_not_fit_together_both_end():
-    """A load under which they would swap for ever without producing anything."""
-    load = [Arrival(0, 1800, 60, BATCH), Arrival(1, 1650, 60, BATCH), Arrival(2, 100, 60, BATCH)]
-    assert [served.output_tokens for served in engine_of("age").run(load, 120_000_000)] == [60, 60, 60]
+def test_those_that_do_not_fit_together_all_end():
+    """They would swap for ever if they could be taken out as soon as their KV is back."""
+    load = [Arrival(0, 102, 90, BATCH), *(Arrival(n * 20_000, 1800 + n, 30, BATCH) for n in (1, 2, 3))]
+    assert [served.output_tokens for served in engine_of("age").run(load, 60_000_000)] == [90, 30, 30, 30]
 
 
 def order(waiting):
