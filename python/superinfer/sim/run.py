@@ -6,7 +6,7 @@ from typing import Any
 
 from superinfer.sched.rotation import RotationPolicy
 from superinfer.sched.step_time import StepLoad, StepTime
-from superinfer.sim.baselines import BASELINES, SYSTEMS, machine
+from superinfer.sim.baselines import BASELINES, SYSTEMS, machine_for
 from superinfer.sim.engine import Engine
 from superinfer.sim.policy import Policy
 from superinfer.sim.roofline import Roofline
@@ -55,7 +55,7 @@ def simulate(load: Iterable[Arrival], policy: str, cost: Roofline, *, host: bool
     if name not in POLICIES:
         raise ValueError(f"policy {policy!r} is not known: {', '.join({**POLICIES, **SYSTEMS})}")
     arrivals = list(load)
-    chosen, cost = POLICIES[name](), machine(name, cost)
+    chosen, cost = POLICIES[name](), machine_for(name, cost)
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
         calibrate(step_time, cost)
     engine = Engine(cost, chosen, rank_of, host)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from superinfer.sched.job import Phase
 from superinfer.sched.step_time import StepTime
-from superinfer.sim import baselines
+from superinfer.sim.baselines import machine_for
 from superinfer.sim.engine import Engine
 from superinfer.sim.hardware import Hardware
 from superinfer.sim.models import Model
@@ -30,7 +30,7 @@ def machine(kv_tokens=KV_TOKENS):
 def engine_of(policy, cost=None, host=True):
     """An engine under a policy that knows what steps cost."""
     chosen = POLICIES[policy]()
-    cost = baselines.machine(policy, cost or machine())
+    cost = machine_for(policy, cost or machine())
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
         calibrate(step_time, cost)
     return Engine(cost, chosen, rank_of, host)

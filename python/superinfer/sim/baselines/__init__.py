@@ -22,7 +22,7 @@ from superinfer.sim.baselines.tensorrt_llm import guaranteed_no_evict, max_utili
 from superinfer.sim.policy import Policy
 from superinfer.sim.roofline import Roofline
 
-__all__ = ["BASELINES", "SYSTEMS", "System", "machine"]
+__all__ = ["BASELINES", "SYSTEMS", "System", "machine_for"]
 
 
 def _priority() -> Chunked:
@@ -52,6 +52,6 @@ BASELINES: dict[str, Callable[[], Policy]] = {
 }
 
 
-def machine(policy: str, cost: Roofline) -> Roofline:
+def machine_for(policy: str, cost: Roofline) -> Roofline:
     """The machine as a policy uses it: FlexGen's keeps weights and KV on the host."""
     return Offloaded(cost.hardware, cost.model) if policy == "flexgen" else cost
