@@ -6,7 +6,7 @@ from typing import Any
 
 from superinfer.sched.rotation import RotationPolicy
 from superinfer.sched.step_time import StepLoad, StepTime
-from superinfer.sim.baselines import BASELINES, SYSTEMS, machine
+from superinfer.sim.baselines import BASELINES, SYSTEMS, machine_for
 from superinfer.sim.engine import Engine, Totals
 from superinfer.sim.figures import by_class, class_figures, class_of
 from superinfer.sim.machine import Machine
@@ -94,7 +94,7 @@ def simulate(load: Iterable[Arrival], policy: str, cost: Machine) -> Run:
     """
     name = SYSTEMS[policy].policy if policy in SYSTEMS else _known(policy)
     arrivals = list(load)
-    chosen, cost = POLICIES[name](), machine(name, cost)
+    chosen, cost = POLICIES[name](), machine_for(name, cost)
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
         calibrate(step_time, cost)
     engine = Engine(cost, chosen, rank_of, cost.has_host)

@@ -2,8 +2,9 @@
 
 from hypothesis import strategies as st
 
+from superinfer.sched.job import Phase
 from superinfer.sched.step_time import StepTime
-from superinfer.sim import baselines
+from superinfer.sim.baselines import machine_for
 from superinfer.sim.engine import Engine
 from superinfer.sim.hardware import Hardware
 from superinfer.sim.models import Model
@@ -29,10 +30,36 @@ def machine(kv_tokens=KV_TOKENS):
 def engine_of(policy, cost=None, host=True):
     """An engine under a policy that knows what steps cost."""
     chosen = POLICIES[policy]()
-    cost = baselines.machine(policy, cost or machine())
+    cost = machine_for(policy, cost or machine())
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
         calibrate(step_time, cost)
     return Engine(cost, chosen, rank_of, host)
+
+
+class Watched:
+    """A policy that notes the most KV that unfinished requests have, counted from what the policy is shown."""
+
+    def __init__(self, policy):
+        self.policy = policy
+        self.most_kv_tokens = 0
+
+    def decide(self, now_us, jobs, pool):
+        self.most_kv_tokens = max(self.most_kv_tokens, kv_tokens(jobs))
+        return self.policy.decide(now_us, jobs, pool)
+
+    def __getattr__(self, name):
+        return getattr(self.policy, name)
+
+
+def kv_tokens(jobs):
+    """Tokens whose KV requests have, shared blocks counted once."""
+    own, shared = 0, set()
+    for job in jobs:
+        if job.phase is not Phase.WAITING:
+            blocks = job.prefix[: min(job.computed_tokens, job.prompt_tokens - 1) // 512]
+            own += job.computed_tokens - 512 * len(blocks)
+            shared.update(blocks)
+    return own + 512 * len(shared)
 
 
 @st.composite

@@ -23,7 +23,7 @@ from superinfer.sim.machine import Machine
 from superinfer.sim.policy import Policy
 from superinfer.sim.roofline import Roofline
 
-__all__ = ["BASELINES", "SYSTEMS", "System", "machine"]
+__all__ = ["BASELINES", "SYSTEMS", "System", "machine_for"]
 
 
 def _priority() -> Chunked:
@@ -53,7 +53,7 @@ BASELINES: dict[str, Callable[[], Policy]] = {
 }
 
 
-def machine(policy: str, cost: Machine) -> Machine:
+def machine_for(policy: str, cost: Machine) -> Machine:
     """The machine as a policy uses it: FlexGen's keeps weights and KV on the host.
 
     Raises:

@@ -5,7 +5,7 @@ Transfers overlap with computing there; here a step waits for the KV that it loa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from superinfer.sched.job import Job, Phase
 from superinfer.sched.plan import Pool
@@ -26,9 +26,9 @@ HOST_BUSY = 0.90
 """Use of the host from which on requests that have not begun are held back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RotateByAge:
-    """Who makes room and who comes.
+    """Who makes room and who comes. Whoever comes back produces a token before it goes again.
 
     Attributes:
         budget_tokens: Swapped out in a pass; at most a tenth of the pool.
@@ -37,6 +37,8 @@ class RotateByAge:
 
     budget_tokens: int = BUDGET_TOKENS
     host_tokens: int = HOST_TOKENS
+    _generated: dict[int, int] = field(default_factory=dict)
+    """Tokens that requests had when they were last taken out."""
 
     def order(self, waiting: Sequence[Job], now_us: int, step_time: StepTime) -> list[Job]:
         """Longest without service first, whether new or swapped out."""
@@ -51,10 +53,12 @@ class RotateByAge:
         if everyone_fits or free >= budget or self._host_share(waiting) >= HOST_FULL:
             return []
         out: list[Job] = []
-        for job in sorted(running, key=lambda job: (-job.slice_us, job.state.seq)):
+        served = (job for job in running if job.generated > self._generated.get(job.state.seq, 0))
+        for job in sorted(served, key=lambda job: (-job.slice_us, job.state.seq)):
             if budget <= 0:
                 break
             out.append(job)
+            self._generated[job.state.seq] = job.generated
             budget -= freed(job)
         return out
 

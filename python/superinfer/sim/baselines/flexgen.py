@@ -3,7 +3,7 @@ High-Throughput Generative Inference of Large Language Models with a Single GPU"
 
 Much simplified. Weights and KV are on the host. A step brings all weights over the link once, for the whole block of
 requests, and the KV of those that decode; transfers and computing overlap. There is no continuous batching: a block is
-formed of what waits, its prompts are computed, it decodes until all of it is done, and then the next is formed.
+formed of what waits and fits, its prompts are computed, it decodes until all of it is done, then the next is formed.
 Attention on the host's processor, compression and disks are left out.
 """
 
@@ -17,9 +17,6 @@ from superinfer.sim.roofline import Roofline
 
 HOST_BYTES = 512e9
 """Host memory for weights and KV."""
-
-BLOCK_REQUESTS = 256
-"""Requests in a block, at most."""
 
 BLOCK_STEP_TOKENS = 65_536
 """Prompt tokens that share one pass of the weights."""
@@ -77,7 +74,7 @@ def _block(waiting: Sequence[Job], pool: Pool) -> set[int]:
     """The earliest requests that fit with all that they may produce."""
     members: set[int] = set()
     free = pool.capacity
-    for job in waiting[:BLOCK_REQUESTS]:
+    for job in waiting:
         free -= job.prompt_tokens + job.remaining_tokens
         if free < 0:
             break

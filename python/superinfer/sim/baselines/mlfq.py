@@ -36,12 +36,14 @@ class SkipJoinMLFQ:
 
     Attributes:
         chunk_tokens: Tokens in a step.
+        quantum_steps: Quantum of the first queue, in decode steps of one request.
         queues: How many there are.
         starvation_us: Time without service after which a request is promoted.
         step_time: What steps cost.
     """
 
     chunk_tokens: int = 2048
+    quantum_steps: int = 1
     queues: int = 16
     starvation_us: int = 30_000_000
     step_time: StepTime = field(default_factory=StepTime)
@@ -93,7 +95,7 @@ class SkipJoinMLFQ:
 
     def quantum_us(self, queue: int) -> int:
         """Service in a queue before a request falls."""
-        return max(self.step_time.decode_us(1), 1) << queue
+        return max(self.step_time.decode_us(self.quantum_steps), 1) << queue
 
     def queue(self, job: Job) -> int:
         """Where a request is; 0 is served first."""

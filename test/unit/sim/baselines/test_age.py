@@ -10,12 +10,12 @@ from unit.sim.simulated import BATCH, Arrival, engine_of
 
 pytestmark = pytest.mark.unit
 
-RULE = RotateByAge(budget_tokens=150, host_tokens=1000)
 POOL = Pool(2000, 1900)
 STREAMS = [running(0, slice_us=10), running(1, slice_us=30), running(2, slice_us=20)]
 
 
-def victims(waiting, free=50, rule=RULE):
+def victims(waiting, free=50, **settings):
+    rule = RotateByAge(**{"budget_tokens": 150, "host_tokens": 1000} | settings)
     return [made.state.seq for made in rule.victims(waiting, STREAMS, free, POOL)]
 
 
@@ -34,11 +34,25 @@ def test_nobody_goes_to_a_full_host():
 
 
 def test_the_budget_is_a_tenth_of_a_small_pool_at_most():
-    assert victims([job(3, prompt=500)], rule=RotateByAge(budget_tokens=10_000)) == [1, 2]
+    assert victims([job(3, prompt=500)], budget_tokens=10_000) == [1, 2]
+
+
+def test_whoever_comes_back_produces_a_token_before_it_goes_again():
+    rule, (stream,), waiting = RotateByAge(), STREAMS[:1], [job(3, prompt=500)]
+    assert rule.victims(waiting, [stream], 50, POOL) == [stream]
+    assert rule.victims(waiting, [stream], 50, POOL) == []
+    stream = running(0, generated=2)
+    assert rule.victims(waiting, [stream], 50, POOL) == [stream]
+
+
+def test_those_that_do_not_fit_together_all_end():
+    """They would swap for ever if they could be taken out as soon as their KV is back."""
+    load = [Arrival(0, 102, 90, BATCH), *(Arrival(n * 20_000, 1800 + n, 30, BATCH) for n in (1, 2, 3))]
+    assert [served.output_tokens for served in engine_of("age").run(load, 60_000_000)] == [90, 30, 30, 30]
 
 
 def order(waiting):
-    return [made.state.seq for made in RULE.order(waiting, 0, StepTime())]
+    return [made.state.seq for made in RotateByAge(host_tokens=1000).order(waiting, 0, StepTime())]
 
 
 def test_who_has_waited_longest_comes_first():

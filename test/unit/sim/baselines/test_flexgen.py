@@ -3,7 +3,7 @@ import pytest
 from superinfer.sched.job import Phase
 from superinfer.sched.plan import Pool
 from superinfer.sched.step_time import StepLoad, StepTime
-from superinfer.sim.baselines import machine
+from superinfer.sim.baselines import machine_for
 from superinfer.sim.baselines.flexgen import HOST_BYTES, Blocks
 from superinfer.sim.calibrate import Measured
 from superinfer.sim.hardware import hardware
@@ -18,18 +18,18 @@ COST = Roofline(hardware("a100x4"), model("llama-3.1-70b"))
 
 
 def test_weights_cross_the_link_in_every_step():
-    offloaded = machine("flexgen", COST)
+    offloaded = machine_for("flexgen", COST)
     assert offloaded.step_us(StepLoad(1, 0)) == pytest.approx(1e6 * 141.1e9 / 100e9, rel=0.001)
-    assert machine("fcfs", COST) is COST
+    assert machine_for("fcfs", COST) is COST
 
 
 def test_a_large_block_of_prompts_hides_the_link():
     load = StepLoad(0, 0, 65_536, 65_536 * 500)
-    assert machine("flexgen", COST).step_us(load) == COST.step_us(load)
+    assert machine_for("flexgen", COST).step_us(load) == COST.step_us(load)
 
 
 def test_kv_is_in_host_memory():
-    assert machine("flexgen", COST).kv_tokens == int((HOST_BYTES - 141.1e9) / 327_680)
+    assert machine_for("flexgen", COST).kv_tokens == int((HOST_BYTES - 141.1e9) / 327_680)
 
 
 def test_a_block_decodes_when_all_its_prompts_are_computed_and_ends_before_the_next():
@@ -62,6 +62,6 @@ def test_who_comes_late_waits_for_the_block():
 
 def test_a_measured_machine_has_no_link_to_read_weights_over():
     measured = Measured(StepTime(), 1000, None)
-    assert machine("fcfs", measured) is measured
+    assert machine_for("fcfs", measured) is measured
     with pytest.raises(ValueError, match="flexgen needs a data sheet"):
-        machine("flexgen", measured)
+        machine_for("flexgen", measured)
