@@ -36,6 +36,7 @@ def loaded_by(code, **environ):
         ("import superinfer.config", HEAVY),
         ("import superinfer.observe.events, superinfer.observe.publisher", THIRD_PARTY - {"msgspec"}),
         ("import superinfer.cli.top, superinfer.cli.trace", HEAVY),
+        ("import superinfer.workload.steps, superinfer.sim.calibrate", HEAVY),
         ("import superinfer.cli, superinfer.cli.serve", HEAVY),
         ("import superinfer.srt.process, superinfer.srt.hooks, superinfer.srt.http.middleware", HEAVY),
         ("from superinfer.srt import exchange, promise, support, threads, clock, ledger, meter", HEAVY),

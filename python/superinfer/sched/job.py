@@ -36,6 +36,7 @@ class Job:
         waiting_since_us: Since when it has had no service.
         rotations: How often it was taken out.
         fixed: Whether it must not be taken out, in the engine's opinion.
+        prefix: Identities of the leading blocks of its prompt, where requests may share some.
     """
 
     state: SLOState
@@ -50,6 +51,7 @@ class Job:
     waiting_since_us: int = 0
     rotations: int = 0
     fixed: bool = False
+    prefix: tuple[int, ...] = ()
 
     @property
     def context_tokens(self) -> int:

@@ -9,18 +9,15 @@ from superinfer.sched.job import Job, Phase
 from superinfer.sched.plan import Chunk, Plan, Pool
 from superinfer.sched.state import SLOState
 from superinfer.sched.step_time import StepLoad
+from superinfer.sim.machine import Machine
+from superinfer.sim.memory import Memory
 from superinfer.sim.policy import Policy
-from superinfer.sim.roofline import Roofline
 from superinfer.slo import SLO
 from superinfer.workload.arrivals import Arrival
 from superinfer.workload.attainment import Served
 
 UNKNOWN_TOKENS = 1024
 """What a request allows itself to produce."""
-
-
-class PlanError(RuntimeError):
-    """A policy planned what the engine cannot do: a mistake in the policy."""
 
 
 @dataclass(slots=True)
@@ -34,6 +31,7 @@ class Totals:
     output_tokens: int = 0
     rotations: int = 0
     recomputed_tokens: int = 0
+    cached_tokens: int = 0
     peak_kv_tokens: int = 0
 
 
@@ -48,7 +46,7 @@ class Engine:
         host: Whether parked KV that has to make room goes to the host rather than away.
     """
 
-    cost: Roofline
+    cost: Machine
     policy: Policy
     rank_of: Callable[[SLO], int]
     host: bool = True
@@ -57,8 +55,11 @@ class Engine:
     _jobs: dict[int, Job] = field(default_factory=dict)
     _lengths: dict[int, int] = field(default_factory=dict)
     _served: dict[int, Served] = field(default_factory=dict)
-    _parked: dict[int, Job] = field(default_factory=dict)
+    _memory: Memory = field(init=False)
     _wake: simpy.Event | None = None
+
+    def __post_init__(self) -> None:
+        self._memory = Memory(self.cost.kv_tokens, self.host)
 
     def run(self, load: Iterable[Arrival], until_us: int | None = None) -> list[Served]:
         """Serve ``load``; returns what became of each request, by arrival."""
@@ -67,6 +68,8 @@ class Engine:
         self._env.process(self._serve())
         self._env.run(until_us)
         self.totals.end_us = int(self._env.now)
+        self.totals.recomputed_tokens = self._memory.lost_tokens
+        self.totals.cached_tokens = self._memory.cached_tokens
         unfinished = {
             seq: Served(None, job.prompt_tokens, job.generated)
             for seq, job in self._jobs.items()
@@ -83,7 +86,8 @@ class Engine:
             now = int(self._env.now)
             state = SLOState(arrival.slo, self.rank_of(arrival.slo), seq, now)
             # How long the answer will be is the policy's guess.
-            job = Job(state, arrival.prompt_tokens, UNKNOWN_TOKENS, waiting_since_us=now)
+            job = Job(state, arrival.prompt_tokens, UNKNOWN_TOKENS, waiting_since_us=now, prefix=arrival.prefix)
+            self._memory.match(job)
             self._jobs[seq] = job
             self._lengths[seq] = arrival.output_tokens
             self.policy.admit(job)
@@ -93,7 +97,11 @@ class Engine:
     def _serve(self) -> Generator[simpy.Event, None, None]:
         while True:
             now = int(self._env.now)
-            plan = self.policy.decide(now, list(self._jobs.values()), self._pool())
+            jobs = list(self._jobs.values())
+            for job in jobs:
+                if job.phase is Phase.WAITING:
+                    self._memory.match(job)
+            plan = self.policy.decide(now, jobs, self._pool())
             self._make_room(plan, now)
             load = self._load(plan)
             if not plan.decode and not plan.prefill:
@@ -107,7 +115,9 @@ class Engine:
     # One step.
 
     def _pool(self) -> Pool:
-        resident = sum(job.computed_tokens for job in self._jobs.values() if job.phase is not Phase.PARKED)
+        resident = sum(
+            job.computed_tokens for job in self._jobs.values() if job.phase in (Phase.RUNNING, Phase.PREFILL)
+        )
         return Pool(self.cost.kv_tokens, resident)
 
     def _load(self, plan: Plan) -> StepLoad:
@@ -127,27 +137,13 @@ class Engine:
             job.computed_tokens = min(job.computed_tokens, max(job.context_tokens - 1, 0))
             job.rotations += 1
             self.totals.rotations += 1
-            self._parked[job.state.seq] = job
+            self._memory.park(job)
         for chunk in plan.prefill:
-            self._parked.pop(chunk.job.state.seq, None)
-        needed = len(plan.decode) + sum(chunk.tokens for chunk in plan.prefill)
-        needed += sum(job.computed_tokens for job in self._jobs.values())
-        self._evict(needed - self.cost.kv_tokens)
-        self.totals.peak_kv_tokens = max(self.totals.peak_kv_tokens, min(needed, self.cost.kv_tokens))
-
-    def _evict(self, tokens: int) -> None:
-        """Free room by taking parked KV away, that of the least important and latest first."""
-        for job in sorted(self._parked.values(), key=lambda job: (-job.tier, -job.state.seq)):
-            if tokens <= 0:
-                return
-            tokens -= job.computed_tokens
-            if self.host:
-                job.host_tokens += job.computed_tokens
-            else:
-                self.totals.recomputed_tokens += job.computed_tokens
-            job.computed_tokens = 0
-        if tokens > 0:
-            raise PlanError(f"the plan needs {tokens} tokens of KV more than there are")
+            self._memory.begin(chunk.job)
+            chunk.job.phase = Phase.PREFILL
+        growth = len(plan.decode) + sum(chunk.tokens for chunk in plan.prefill)
+        used = self._memory.make_room(growth, self._jobs.values())
+        self.totals.peak_kv_tokens = max(self.totals.peak_kv_tokens, used)
 
     def _load_back(self, plan: Plan) -> int:
         """Time that this step waits for KV from the host, which comes before anything is computed anew."""
@@ -163,9 +159,10 @@ class Engine:
         self.totals.prefill_tokens += load.prefill_tokens
         for chunk in plan.prefill:
             job = chunk.job
-            job.phase, job.slice_us, job.waiting_since_us = Phase.PREFILL, job.slice_us + elapsed, now
+            job.slice_us, job.waiting_since_us = job.slice_us + elapsed, now
             job.host_tokens -= min(job.host_tokens, chunk.tokens)
             job.computed_tokens += chunk.tokens
+            self._memory.computed(job)
             if not job.missing_tokens:
                 job.phase = Phase.RUNNING
                 if not job.generated:
@@ -189,7 +186,7 @@ class Engine:
         seq = job.state.seq
         self._served[seq] = served or Served(None, job.prompt_tokens, job.generated)
         del self._jobs[seq]
-        self._parked.pop(seq, None)
+        self._memory.end(job)
 
 
 def _computed(chunk: Chunk) -> int:

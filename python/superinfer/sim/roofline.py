@@ -30,6 +30,11 @@ class Roofline:
         room = MEMORY_SHARE * self.hardware.memory_bytes - self.model.parameters * self.model.weight_bytes
         return int(room / self.model.kv_bytes_per_token)
 
+    @property
+    def has_host(self) -> bool:
+        """Whether parked KV can go to host memory and come back."""
+        return self.hardware.link_bytes_per_s > 0
+
     def step_us(self, load: StepLoad) -> int:
         """Time of one step."""
         tokens = load.decode_rows + load.prefill_tokens
@@ -37,11 +42,14 @@ class Roofline:
             return 0
         model, machine = self.model, self.hardware
         read = model.weight_bytes_read(tokens) + load.kv_tokens * model.kv_bytes_per_token
-        pairs = load.kv_tokens + load.prefill_pairs
-        flops = 2 * model.active_parameters * tokens + 4 * pairs * model.layers * model.q_heads * model.head_dim
         read_s = read / (machine.bytes_per_s * machine.bandwidth_share)
-        compute_s = flops / (machine.flops * machine.compute_share)
-        return machine.step_us + round(1e6 * max(read_s, compute_s))
+        return machine.step_us + round(1e6 * max(read_s, self.compute_s(tokens, load.kv_tokens + load.prefill_pairs)))
+
+    def compute_s(self, tokens: int, pairs: int) -> float:
+        """Time to multiply for so many tokens and pairs of a token with one that it attends to."""
+        model, machine = self.model, self.hardware
+        flops = 2 * model.active_parameters * tokens + 4 * pairs * model.layers * model.q_heads * model.head_dim
+        return flops / (machine.flops * machine.compute_share)
 
     def prefill_alone_us(self, tokens: int) -> int:
         """Time of a prompt on an idle machine."""

@@ -1,22 +1,23 @@
-"""One load under one policy, and the figures of it."""
+"""One load under one policy."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from superinfer.sched.rotation import RotationPolicy
 from superinfer.sched.step_time import StepLoad, StepTime
-from superinfer.sim.baselines import BASELINES
-from superinfer.sim.engine import Engine
+from superinfer.sim.baselines import BASELINES, SYSTEMS, machine_for
+from superinfer.sim.engine import Engine, Totals
+from superinfer.sim.figures import by_class, class_figures, class_of
+from superinfer.sim.machine import Machine
 from superinfer.sim.policy import Policy
-from superinfer.sim.roofline import Roofline
 from superinfer.slo import SLO
 from superinfer.workload.arrivals import Arrival
-from superinfer.workload.attainment import attainment
+from superinfer.workload.attainment import Served
 
 RANKS = {"interactive": 0, "standard": 1, "batch": 2}
 DRAIN_US = 600_000_000
-"""How long a load may take to end after its last arrival."""
+"""How long a load may take to end after its last arrival, if no deadline is later."""
 
 POLICIES: Mapping[str, Callable[[], Policy]] = {**BASELINES, "rotation": RotationPolicy}
 
@@ -27,51 +28,87 @@ CALIBRATION = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of a load.
+
+    Attributes:
+        policy: Name of the policy.
+        arrivals: The load.
+        served: What became of each request, in the same order.
+        totals: Counters of the engine.
+    """
+
+    policy: str
+    arrivals: list[Arrival]
+    served: list[Served]
+    totals: Totals
+
+    def figures(self) -> dict[str, Any]:
+        """All figures, ready for JSON."""
+        work = self.totals.output_tokens + self.totals.prefill_tokens
+        ends_us = [request.outcome.timeline.last_us or 0 for request in self.served if request.outcome]
+        busy_until_us = max(ends_us, default=1)
+        duration_s = self.arrivals[-1].at_us / 1e6 if self.arrivals else 0.0
+        classes = by_class(self.arrivals, self.served)
+        return {
+            "policy": self.policy,
+            "classes": {name: class_figures(served, duration_s) for name, served in classes.items()},
+            "tokens_per_s": 1e6 * work / max(busy_until_us, 1),
+            "makespan_s": busy_until_us / 1e6,
+            "totals": asdict(self.totals),
+        }
+
+
 def rank_of(slo: SLO) -> int:
     """Importance of a promise's class."""
-    return RANKS.get(slo.cls or "standard", 1)
+    return RANKS.get(class_of(slo), RANKS["standard"])
 
 
-def calibrate(step_time: StepTime, cost: Roofline) -> None:
+def calibrate(step_time: StepTime, cost: Machine) -> None:
     """What a server measures when it starts: a few steps of each kind."""
     for _ in range(4):
         for load in CALIBRATION:
             step_time.observe(load, cost.step_us(load))
 
 
-def simulate(load: Iterable[Arrival], policy: str, cost: Roofline, *, host: bool = True) -> dict[str, Any]:
-    """Serve ``load`` and sum up.
+def policy_names(names: str) -> list[str]:
+    """Policies and systems by their names, separated by commas; ``all`` is all policies.
+
+    Raises:
+        ValueError: An unknown name.
+    """
+    return list(POLICIES) if names == "all" else [_known(name.strip()) for name in names.split(",")]
+
+
+def simulate(load: Iterable[Arrival], policy: str, cost: Machine) -> Run:
+    """Serve ``load``.
 
     Args:
         load: Requests by arrival.
-        policy: One of ``POLICIES``.
-        cost: Machine and model.
-        host: Whether parked KV goes to the host when it has to make room.
+        policy: One of ``POLICIES``, or of ``SYSTEMS`` for the policy that stands for it.
+        cost: The machine; without a host, parked KV that has to make room is computed again.
 
     Raises:
-        ValueError: An unknown policy.
+        ValueError: An unknown policy, or one that cannot run on this machine.
     """
-    if policy not in POLICIES:
-        raise ValueError(f"policy {policy!r} is not known: {', '.join(POLICIES)}")
+    name = SYSTEMS[policy].policy if policy in SYSTEMS else _known(policy)
     arrivals = list(load)
-    chosen = POLICIES[policy]()
+    chosen, cost = POLICIES[name](), machine_for(name, cost)
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
         calibrate(step_time, cost)
-    engine = Engine(cost, chosen, rank_of, host)
+    engine = Engine(cost, chosen, rank_of, cost.has_host)
+    served = engine.run(arrivals, _end_us(arrivals))
+    return Run(policy, arrivals, served, engine.totals)
+
+
+def _known(policy: str) -> str:
+    if policy not in POLICIES and policy not in SYSTEMS:
+        raise ValueError(f"policy {policy!r} is not known: {', '.join({**POLICIES, **SYSTEMS})}")
+    return policy
+
+
+def _end_us(arrivals: list[Arrival]) -> int:
+    """When what is not finished counts as missed."""
     last_us = arrivals[-1].at_us if arrivals else 0
-    served = engine.run(arrivals, last_us + DRAIN_US)
-    totals = engine.totals
-    classes = sorted({arrival.slo.cls or "standard" for arrival in arrivals})
-    by_class = {
-        name: attainment(s for s, a in zip(served, arrivals, strict=False) if (a.slo.cls or "standard") == name)
-        for name in classes
-    }
-    work = totals.output_tokens + totals.prefill_tokens
-    busy_until_us = max((round((s.outcome.timeline.last_us or 0)) for s in served if s.outcome), default=1)
-    return {
-        "policy": policy,
-        "classes": {name: asdict(summary) | {"share": summary.share} for name, summary in by_class.items()},
-        "tokens_per_s": 1e6 * work / max(busy_until_us, 1),
-        "makespan_s": busy_until_us / 1e6,
-        "totals": asdict(totals),
-    }
+    return max([last_us + DRAIN_US, *(a.at_us + 1000 * (a.slo.deadline_ms or 0) for a in arrivals)])

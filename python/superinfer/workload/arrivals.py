@@ -10,6 +10,9 @@ from random import Random
 
 from superinfer.slo import SLO
 
+PREFIX_BLOCK_TOKENS = 512
+"""Prompt tokens that one identity in ``Arrival.prefix`` stands for: Mooncake's blocks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -20,12 +23,15 @@ class Arrival:
         prompt_tokens: Length of its prompt.
         output_tokens: Tokens it will produce; known to the load, not to the scheduler.
         slo: What it is promised.
+        prefix: Identities of the leading blocks of its prompt. An identity stands for its block and all before it:
+            equal identities mean equal prompts up to there.
     """
 
     at_us: int
     prompt_tokens: int
     output_tokens: int
     slo: SLO
+    prefix: tuple[int, ...] = ()
 
 
 def read_azure(path: Path) -> list[Arrival]:
@@ -50,7 +56,9 @@ def read_azure(path: Path) -> list[Arrival]:
 
 
 def read_mooncake(path: Path) -> list[Arrival]:
-    """A trace of Mooncake: JSON lines with ``timestamp`` (ms), ``input_length`` and ``output_length``.
+    """A trace of Mooncake: JSON lines with ``timestamp`` (ms), ``input_length``, ``output_length`` and ``hash_ids``.
+
+    The last identifies the prompt's blocks of ``PREFIX_BLOCK_TOKENS``; without it, requests share nothing.
 
     Raises:
         ValueError: A line is not of that form; names the line.
@@ -59,7 +67,8 @@ def read_mooncake(path: Path) -> list[Arrival]:
     for number, line in enumerate(path.read_text().splitlines(), 1):
         try:
             row = json.loads(line)
-            arrivals.append(_arrival(row["timestamp"] * 1000, row["input_length"], row["output_length"]))
+            arrival = _arrival(row["timestamp"] * 1000, row["input_length"], row["output_length"])
+            arrivals.append(replace(arrival, prefix=tuple(int(block) for block in row.get("hash_ids", ()))))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}, line {number}: not a row of a Mooncake trace ({error!r})") from error
     return arrivals

@@ -21,6 +21,11 @@ class Served:
     prompt_tokens: int
     output_tokens: int
 
+    @property
+    def met(self) -> bool:
+        """Whether it was finished and missed nothing that it was promised."""
+        return self.outcome is not None and self.outcome.verdict != "missed"
+
 
 @dataclass(frozen=True, slots=True)
 class Attainment:
@@ -55,7 +60,7 @@ def attainment(served: Iterable[Served]) -> Attainment:
     ttfts = [outcome.timeline.ttft_ms or 0.0 for outcome in outcomes]
     return Attainment(
         sent=len(requests),
-        met=sum(outcome.verdict != "missed" for outcome in outcomes),
+        met=sum(request.met for request in requests),
         ttft_p50_ms=percentile(ttfts, 50),
         ttft_p99_ms=percentile(ttfts, 99),
         e2e_p99_ms=percentile([outcome.timeline.e2e_ms or 0.0 for outcome in outcomes], 99),

@@ -3,53 +3,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from superinfer.sched.plan import Plan
-from superinfer.sim.engine import Engine, PlanError
-from superinfer.sim.hardware import Hardware
-from superinfer.sim.models import Model
-from superinfer.sim.roofline import Roofline
-from superinfer.sim.run import POLICIES, calibrate, rank_of
+from superinfer.sim.engine import Engine
+from superinfer.sim.memory import PlanError
+from superinfer.sim.run import POLICIES, rank_of
 from superinfer.slo import SLO
 from superinfer.workload.arrivals import Arrival
+from unit.sim.simulated import BATCH, CHAT, KV_TOKENS, LOADS, Watched, engine_of, machine
 
 pytestmark = pytest.mark.unit
 
-CHAT = SLO(cls="interactive", ttft_ms=1000, tpot_ms=100)
-BATCH = SLO(cls="batch")
 
-
-def machine(kv_tokens=2000):
-    """About 20 ms a decode step, 0.2 ms a prompt token, and a small pool: 1 KB of KV a token beside 1 MB of weights."""
-    model = Model(0.5e6, 0.5e6, layers=1, q_heads=1, kv_heads=1, head_dim=256)
-    room = (model.parameters * 2 + kv_tokens * model.kv_bytes_per_token) / 0.87
-    return Roofline(Hardware(room, 62.5e6, 1e10, 1e8, step_us=100), model)
-
-
-def engine_of(policy, cost=None, host=True):
-    chosen = POLICIES[policy]()
-    cost = cost or machine()
-    calibrate(chosen.step_time, cost)
-    return Engine(cost, chosen, rank_of, host)
-
-
-REQUESTS = st.lists(
-    st.tuples(st.integers(0, 3_000_000), st.integers(1, 900), st.integers(1, 40), st.sampled_from([CHAT, BATCH])),
-    max_size=25,
-)
-
-
-@settings(max_examples=25, deadline=None)
-@given(requests=REQUESTS, policy=st.sampled_from(sorted(set(POLICIES) - {"edf-reject"})), host=st.booleans())
-def test_every_request_gets_its_tokens_once_and_the_pool_is_never_overfull(requests, policy, host):
-    load = sorted((Arrival(*request) for request in requests), key=lambda arrival: arrival.at_us)
+@settings(max_examples=120, deadline=None)
+@given(load=LOADS, policy=st.sampled_from(sorted(set(POLICIES) - {"edf-reject"})), host=st.booleans())
+def test_every_request_gets_its_tokens_once_and_the_pool_is_never_overfull(load, policy, host):
     engine = engine_of(policy, host=host)
+    engine.policy = watched = Watched(engine.policy)
     served = engine.run(load)
+    totals = engine.totals
     assert [s.output_tokens for s in served] == [a.output_tokens for a in load]
-    assert engine.totals.output_tokens == sum(a.output_tokens for a in load)
-    assert engine.totals.peak_kv_tokens <= engine.cost.kv_tokens
-    assert engine.totals.prefill_tokens >= sum(a.prompt_tokens for a in load)
-    if not engine.totals.rotations:
-        assert engine.totals.prefill_tokens == sum(a.prompt_tokens for a in load)
-    assert engine.totals.busy_us <= engine.totals.end_us
+    assert totals.output_tokens == sum(a.output_tokens for a in load)
+    assert watched.most_kv_tokens <= totals.peak_kv_tokens <= engine.cost.kv_tokens
+    prompts = sum(a.prompt_tokens for a in load)
+    assert totals.prefill_tokens + totals.cached_tokens >= prompts
+    if not totals.rotations:
+        assert totals.prefill_tokens + totals.cached_tokens == prompts
+    assert totals.busy_us <= totals.end_us
 
 
 @pytest.mark.parametrize("policy", sorted(POLICIES))
@@ -115,3 +93,32 @@ def test_refused_requests_count_as_missed():
     load = [Arrival(0, 900, 5, BATCH)] * 8 + [Arrival(0, 900, 5, SLO(cls="interactive", ttft_ms=1))]
     served = engine_of("edf-reject").run(load)
     assert served[-1].outcome is None
+
+
+def turns(count, apart_us=1_000_000):
+    """Requests that begin with the same 1,024 tokens."""
+    return [Arrival(n * apart_us, 1100, 4, BATCH, prefix=(1, 2, 100 + n)) for n in range(count)]
+
+
+def test_a_shared_prefix_is_computed_once():
+    engine = engine_of("fcfs")
+    first, *later = engine.run(turns(3))
+    assert engine.totals.cached_tokens == 2 * 1024
+    assert engine.totals.prefill_tokens == 1100 + 2 * (1100 - 1024)
+    for served in later:
+        assert served.outcome.timeline.ttft_ms < first.outcome.timeline.ttft_ms / 5
+
+
+def test_what_nobody_holds_makes_room_for_others():
+    engine = engine_of("fcfs")
+    other = Arrival(1_000_000, 1900, 4, BATCH, prefix=(7, 8, 9))
+    engine.run([*turns(1), other, Arrival(2_000_000, 1100, 4, BATCH, prefix=(1, 2, 100))])
+    assert engine.totals.cached_tokens == 0
+    assert engine.totals.peak_kv_tokens <= KV_TOKENS
+    assert engine.totals.rotations == 0
+
+
+def test_a_prompt_that_is_all_there_still_computes_its_last_block():
+    engine = engine_of("fcfs")
+    engine.run([Arrival(0, 1024, 2, BATCH, prefix=(1, 2)), Arrival(1_000_000, 1024, 2, BATCH, prefix=(1, 2))])
+    assert engine.totals.cached_tokens == 512

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from superinfer.sched.step_time import StepLoad
@@ -55,3 +57,9 @@ def test_unknown_hardware_names_the_known(name):
 def test_unknown_models_name_the_known():
     with pytest.raises(ValueError, match=r"llama-3\.1-70b"):
         model("gpt-5")
+
+
+def test_without_a_link_there_is_no_host():
+    a100 = hardware("a100x4")
+    assert Roofline(a100, LLAMA).has_host
+    assert not Roofline(replace(a100, link_bytes_per_s=0), LLAMA).has_host

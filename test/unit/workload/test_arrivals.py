@@ -33,6 +33,11 @@ def test_mooncake_answers_have_at_least_a_token(tmp_path):
     assert (second.at_us, second.output_tokens) == (3_000_000, 1)
 
 
+def test_mooncake_prompts_say_what_they_share(tmp_path):
+    first, second = read_trace(write(tmp_path, "m.jsonl", MOONCAKE))
+    assert (first.prefix, second.prefix) == ((0, 1), ())
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [

@@ -1,0 +1,67 @@
+"""Steps of a real server, as it measured them: what it writes, and what the simulator learns a machine from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class MeasuredStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step: the fields of ``sched.step_time.StepLoad``, and what it took.
+
+    Attributes:
+        decode_rows: Requests that decoded one token each.
+        kv_tokens: Tokens whose keys and values these read.
+        prefill_tokens: Prompt tokens computed.
+        prefill_pairs: Over these tokens, the sum of the tokens that each attends to: its context.
+        elapsed_us: From the start of this step to the start of the next, with no idle time between.
+    """
+
+    decode_rows: Count = 0
+    kv_tokens: Count = 0
+    prefill_tokens: Count = 0
+    prefill_pairs: Count = 0
+    elapsed_us: Positive
+
+
+class MeasuredRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run of a real server.
+
+    Attributes:
+        machine: What it ran on, for people.
+        model: What it served, for people.
+        kv_tokens: Tokens that its KV pool holds.
+        load_back_us_per_token: Time to bring the KV of a token back from host memory; ``None`` where it cannot.
+        steps: In the order in which they ran.
+    """
+
+    machine: str
+    model: str
+    kv_tokens: Positive
+    load_back_us_per_token: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    steps: tuple[MeasuredStep, ...]
+
+
+def read_steps(path: Path) -> MeasuredRun:
+    """A measured run from a JSON file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not such a run; names the file and the field.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=MeasuredRun)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def write_steps(run: MeasuredRun, path: Path) -> None:
+    """Write a run as JSON that ``read_steps`` reads.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path.write_bytes(msgspec.json.encode(run) + b"\n")
