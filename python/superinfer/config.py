@@ -66,6 +66,17 @@ class RotationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     force_every: Count = 0
 
 
+class ObserveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the server tells about itself beside metrics.
+
+    Attributes:
+        events: ZeroMQ address at which the scheduler publishes its events, such as ``tcp://127.0.0.1:5556``; needs
+            rotation.
+    """
+
+    events: str | None = None
+
+
 class ClampConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A limit on one tenant or API key; see ``superinfer.slo.ClampRule``."""
 
@@ -89,6 +100,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         clamps: Which classes a tenant or an API key may ask for.
         scheduler: Order and admission.
         rotation: Turns in the engine.
+        observe: Events.
     """
 
     default_slo_class: str = "standard"
@@ -96,6 +108,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     clamps: list[ClampConfig] = []
     scheduler: SchedulerConfig = SchedulerConfig()
     rotation: RotationConfig = RotationConfig()
+    observe: ObserveConfig = ObserveConfig()
 
     def slo_policy(self) -> SLOPolicy:
         """The operator's classes and limits.

@@ -1,13 +1,17 @@
 """Turns in the engine when memory is short: urgent requests get in at once, and nobody loses anything."""
 
 import json
+import threading
+from collections import Counter
 
 import pytest
 
 from integration.conftest import SMALL, STRICT
 from integration.test_abort import scheduler_state, wait_until_idle
 from integration.test_scheduling import Race
-from support.server import running_server
+from superinfer.observe import events
+from superinfer.observe.subscribe import Subscriber
+from support.server import free_port, running_server
 
 pytestmark = pytest.mark.integration
 
@@ -21,13 +25,14 @@ ttft_ms = 5000
 tpot_ms = 500
 """
 POOL_TOKENS = 1024
+EVENTS = f"tcp://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture(scope="module")
 def turns_server(tiny_model, tmp_path_factory):
     """Room for 1024 tokens of KV; whoever is more urgent takes it."""
     folder = tmp_path_factory.mktemp("turns")
-    (folder / "config.toml").write_text(CONFIG)
+    (folder / "config.toml").write_text(CONFIG + f'\n[observe]\nevents = "{EVENTS}"\n')
     args = ["--model-path", str(tiny_model), "--slo-classes", str(folder / "config.toml"), *SMALL]
     args[args.index("--max-total-tokens") + 1] = str(POOL_TOKENS)
     with running_server(folder / "server.log", *args, "--enable-metrics", env=STRICT) as server:
@@ -92,3 +97,21 @@ def test_metrics_count_rotations(turns_server):
         text = client.get("/metrics").text
     (line,) = (line for line in text.splitlines() if line.startswith("superinfer:rotations_total{") and "batch" in line)
     assert float(line.split()[-1]) >= 1
+
+
+def test_events_tell_who_was_taken_out_and_came_back(turns_server):
+    seen = []
+    with Subscriber(EVENTS) as subscriber:
+        list(subscriber.receive(for_s=1.5))  # a watcher that has just connected misses what is sent at once
+        thread = threading.Thread(target=test_answers_that_outgrow_the_memory_take_turns, args=[turns_server])
+        thread.start()
+        while thread.is_alive():
+            seen += [event for delivery in subscriber.receive(for_s=0.5) for event in delivery.batch.events]
+    rotated = [event for event in seen if isinstance(event, events.Rotated)]
+    resumed = Counter(event.rid for event in seen if isinstance(event, events.Resumed))
+    finished = [event for event in seen if isinstance(event, events.Finished)]
+    assert rotated
+    assert Counter(event.rid for event in rotated) == resumed
+    assert all(event.reason == "memory" and event.generated > 0 for event in rotated)
+    assert len(finished) == 12
+    assert any(isinstance(event, events.PassSummary) and event.parked for event in seen)

@@ -5,13 +5,17 @@ from functools import partial
 from typing import Any
 
 from sglang.srt.managers.scheduler import NextBatchPlan
+from sglang.srt.runtime_context import get_parallel
 
 from superinfer import config
+from superinfer.observe.publisher import EventPublisher
 from superinfer.sched.forced import ForcedRotation
 from superinfer.sched.rotation import RotationPolicy, RotationSettings
+from superinfer.sched.step_time import StepLoad
 from superinfer.sched.tiers import Tiers
 from superinfer.srt import parking
-from superinfer.srt.clock import read_us
+from superinfer.srt.clock import TickClock, read_us
+from superinfer.srt.events import EventFeed
 from superinfer.srt.jobs import JobBook
 from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
 from superinfer.srt.rotation import Rotation
@@ -23,6 +27,7 @@ class RotatingScheduler(SlackScheduler):
 
     Attributes:
         rotation: The policy, and what its plan for this pass says.
+        events: Publishes what happens, if the operator wants it to.
     """
 
     rotation: Rotation  # never None here
@@ -36,8 +41,9 @@ class RotatingScheduler(SlackScheduler):
         policy = _policy(settings.rotation, self.chunked_prefill_size)
         book = JobBook(policy, self.ledger, self._may_park)
         self.rotation = Rotation(policy, book, self.clock, self.page_size)
-        self.ledger.on_close = book.close
-        self.meter.learn = policy.observe
+        self.ledger.on_close = self._closed
+        self.meter.learn = self._learn
+        self.events = _events(settings, book, self.clock, policy)
         self.policy = PlannedSchedulePolicy(
             self.schedule_policy,
             self.tree_cache,
@@ -48,6 +54,13 @@ class RotatingScheduler(SlackScheduler):
         )
         self._finishing: set[Any] = set()
         reserve_growth_only()
+
+    def _create_generation_req(self, recv_req: Any, *args: Any, **kwargs: Any) -> Any:
+        req = super()._create_generation_req(recv_req, *args, **kwargs)
+        self.rotation.book.job_of(req)
+        if self.events:
+            self.events.arrived(req)
+        return req
 
     def get_prefill_adder_class(self) -> Callable[..., PlannedAdder]:
         """One admission pass, limited to the plan."""
@@ -78,14 +91,23 @@ class RotatingScheduler(SlackScheduler):
         free_rows = self.get_num_allocatable_reqs(len(running_batch.reqs), running_batch=running_batch)
         self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, int(free_tokens), free_rows)
         self.chunked_req = self.rotation.take_out(running_batch, self.chunked_req, self.tree_cache)
+        decision_us = read_us() - started_us
         if self.slo_metrics:
-            self.slo_metrics.decided(read_us() - started_us)
+            self.slo_metrics.decided(decision_us)
+        if self.events:
+            self.events.decided(self.rotation.jobs, decision_us)
+            self.events.rotated(self.rotation.parked, for_newcomers=bool(self.rotation.admission.order))
 
     def _note_admitted(self, batch: Any) -> None:
         """Remember how far a request had come, so that it is not taken out before it has come further."""
-        for req in batch.reqs if batch is not None else ():
-            if req not in (batch.decoding_reqs or ()):
-                req.tokens_when_admitted = len(req.output_ids)
+        if batch is None:
+            return
+        beside = set(batch.decoding_reqs or ())
+        came_in = [req for req in batch.reqs if req not in beside]
+        for req in came_in:
+            req.tokens_when_admitted = len(req.output_ids)
+        if self.events:
+            self.events.came_in(came_in)
 
     def _queue_parked(self) -> None:
         """Only now: who left in this pass must not be admitted by it, and is not turned away by a full queue."""
@@ -99,11 +121,29 @@ class RotatingScheduler(SlackScheduler):
             self.slo_metrics.parked(state_of(req) for req in self.waiting_queue if self.rotation.book.has_run(req))
             self.slo_metrics.step_time_error(self.rotation.policy.step_time.error)
 
+    def _closed(self, req: Any, *, aborted: bool) -> None:
+        if self.events:
+            self.events.closed(req, aborted=aborted)
+        self.rotation.book.close(req, aborted=aborted)
+
+    def _learn(self, load: StepLoad, elapsed_us: int) -> None:
+        self.rotation.policy.observe(load, elapsed_us)
+        if self.events:
+            self.events.step(load, elapsed_us)
+
     def _may_park(self, req: Any) -> bool:
         if req is self.chunked_req:
             # The result of a batch with log-probabilities is read by position.
             return parking.can_come_back(req) and not (self.last_batch and self.last_batch.return_logprob)
         return parking.can_come_back(req) and parking.has_progressed(req) and req not in self._finishing
+
+
+def _events(settings: config.Config, book: JobBook, clock: TickClock, policy: RotationPolicy) -> EventFeed | None:
+    """The feed of events, on the rank that publishes, if the operator wants one."""
+    if settings.observe.events is None or get_parallel().tp_rank != 0:
+        return None
+    options = policy.settings
+    return EventFeed(EventPublisher(settings.observe.events), book, clock, options.tiers.count, options.max_wait_us)
 
 
 def _policy(settings: config.RotationConfig, chunk_tokens: int | None) -> RotationPolicy:

@@ -46,6 +46,7 @@ class Rotation:
         clock: The tick.
         admission: What the plan of this pass admits.
         parked: Requests taken out in this pass.
+        jobs: Of all requests, by arrival, as the plan of this pass saw them.
         rotations: Requests taken out so far.
     """
 
@@ -55,6 +56,7 @@ class Rotation:
     page_size: int
     admission: Admission = field(default_factory=Admission)
     parked: list[Any] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     rotations: int = 0
     _last_us: int = 0
 
@@ -78,8 +80,8 @@ class Rotation:
         resident_tokens = sum(job.computed_tokens for job in residents)
         margin = NEWCOMERS * (GROWTH_TOKENS + self.page_size)
         pool = Pool(resident_tokens + free_tokens - margin, resident_tokens, len(residents) + free_rows)
-        jobs = sorted(residents + self.book.waiting(waiting), key=lambda job: job.state.seq)
-        plan = self.policy.decide(now_us, jobs, pool)
+        self.jobs = sorted(residents + self.book.waiting(waiting), key=lambda job: job.state.seq)
+        plan = self.policy.decide(now_us, self.jobs, pool)
         self.parked = [self.book.req_of(job) for job in plan.park]
         self.admission = self._admission(plan, chunked, idle=not running)
 
