@@ -90,13 +90,21 @@ class RotatingScheduler(SlackScheduler):
         free_tokens = self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size()
         free_rows = self.get_num_allocatable_reqs(len(running_batch.reqs), running_batch=running_batch)
         self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, int(free_tokens), free_rows)
-        self.chunked_req = self.rotation.take_out(running_batch, self.chunked_req, self.tree_cache)
+        self._take_out(running_batch)
         decision_us = read_us() - started_us
         if self.slo_metrics:
             self.slo_metrics.decided(decision_us)
         if self.events:
             self.events.decided(self.rotation.jobs, decision_us)
             self.events.rotated(self.rotation.parked, for_newcomers=bool(self.rotation.admission.order))
+
+    def _take_out(self, running_batch: Any) -> None:
+        parked = self.rotation.parked
+        self.rotation.parked_now()
+        parking.park_running([req for req in parked if req is not self.chunked_req], running_batch, self.tree_cache)
+        if self.chunked_req in parked:
+            parking.park_chunked(self.chunked_req, self.tree_cache)
+            self.chunked_req = None
 
     def _note_admitted(self, batch: Any) -> None:
         """Remember how far a request had come, so that it is not taken out before it has come further."""

@@ -7,7 +7,6 @@ from typing import Any
 from superinfer.sched.job import Job
 from superinfer.sched.plan import Plan, Pool
 from superinfer.sched.rotation import RotationPolicy
-from superinfer.srt import parking
 from superinfer.srt.clock import TickClock
 from superinfer.srt.jobs import JobBook
 
@@ -85,16 +84,11 @@ class Rotation:
         self.parked = [self.book.req_of(job) for job in plan.park]
         self.admission = self._admission(plan, chunked, idle=not running)
 
-    def take_out(self, running_batch: Any, chunked: Any, tree_cache: Any) -> Any:
-        """Park what the plan parks. Returns the request whose prompt remains under way, if there is one."""
+    def parked_now(self) -> None:
+        """What the plan parks has been taken out."""
         for req in self.parked:
             self.book.parked(self.book.job_of(req), self.clock.now_us)
-        if chunked in self.parked:
-            parking.park_chunked(chunked, tree_cache)
-            chunked = None
-        parking.park_running([req for req in self.parked if req in running_batch.reqs], running_batch, tree_cache)
         self.rotations += len(self.parked)
-        return chunked
 
     def _admission(self, plan: Plan, chunked: Any, *, idle: bool) -> Admission:
         """The prompts of the plan that SGLang can take: only one may be computed in part."""
@@ -107,9 +101,9 @@ class Rotation:
                 continue
             whole = chunk.tokens >= job.missing_tokens
             if not whole and partly is not None:
-                if not self._makes_way(partly, job):
+                if partly is not chunked or not self._makes_way(chunked, job):
                     continue
-                self.parked.append(partly)
+                self.parked.append(chunked)
             partly = partly if whole else req
             order.append(req)
             tokens += self._pages(chunk.tokens) + (self.page_size if whole else 0)

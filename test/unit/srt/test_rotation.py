@@ -1,0 +1,128 @@
+"""From a plan to what SGLang can do: one prompt in parts at a time, whole pages, nobody left standing."""
+
+from array import array
+from types import SimpleNamespace
+
+import pytest
+
+from superinfer.sched.plan import Chunk, Plan
+from superinfer.sched.rotation import RotationPolicy
+from superinfer.slo import SLOClasses, SLOPolicy
+from superinfer.srt.clock import TickClock
+from superinfer.srt.jobs import JobBook
+from superinfer.srt.ledger import Ledger
+from superinfer.srt.rotation import GROWTH_TOKENS, NEWCOMERS, Rotation
+
+pytestmark = pytest.mark.unit
+
+
+class Req(SimpleNamespace):
+    """As much of SGLang's request as rotation reads."""
+
+    __hash__ = object.__hash__
+
+
+def req(rid, prompt=100, *, cls="batch", output=0, matched=0, computed=None):
+    params = SimpleNamespace(max_new_tokens=50, custom_params={"slo": {"class": cls}})
+    return Req(
+        rid=rid,
+        origin_input_ids=array("q", [1] * prompt),
+        output_ids=array("q", [2] * output),
+        sampling_params=params,
+        time_stats=SimpleNamespace(created_time=0.0),
+        num_matched_prefix_tokens=matched,
+        extend_end=computed,
+    )
+
+
+class Scripted(RotationPolicy):
+    """Plans what the test tells it to."""
+
+    def decide(self, now_us, jobs, pool):
+        self.seen = (jobs, pool)
+        return self.script({job.state.seq: job for job in jobs})
+
+
+@pytest.fixture
+def rotation():
+    clock = TickClock(shared=True, now_us=1_000)
+    policy = Scripted()
+    book = JobBook(policy, Ledger(SLOPolicy(SLOClasses()), clock), may_leave=lambda req: req.rid != "fixed")
+    return Rotation(policy, book, clock, page_size=16)
+
+
+def plan(rotation, script, *, running=(), waiting=(), chunked=None):
+    rotation.policy.script = script
+    everybody = sorted([*running, *waiting, *([chunked] if chunked else [])], key=lambda req: req.rid)
+    for one in everybody:
+        rotation.book.job_of(one)  # in order of arrival
+    rotation.plan(running, waiting, chunked, free_tokens=1000, free_rows=3)
+    return rotation.admission
+
+
+def test_the_policy_sees_everybody_by_arrival_and_what_is_free(rotation):
+    a, b, c = req("a", 100, output=5), req("b", 300, matched=64), req("c", 200, computed=48)
+    plan(rotation, lambda jobs: Plan(), running=[a], waiting=[b], chunked=c)
+    jobs, pool = rotation.policy.seen
+    assert [(job.phase.value, job.computed_tokens) for job in jobs] == [
+        ("running", 104),
+        ("waiting", 64),
+        ("prefill", 48),
+    ]
+    assert pool.capacity == 104 + 48 + 1000 - NEWCOMERS * (GROWTH_TOKENS + 16)
+    assert pool.rows == 2 + 3
+
+
+def test_who_must_not_leave_is_fixed(rotation):
+    plan(rotation, lambda jobs: Plan(), running=[req("a", output=3), req("fixed", output=3)])
+    assert [job.fixed for job in rotation.policy.seen[0]] == [False, True]
+
+
+def test_a_parked_request_that_is_cached_whole_computes_one_token(rotation):
+    one = req("a", 100, output=5, matched=104)
+    rotation.book.parked(rotation.book.job_of(one), 500)
+    plan(rotation, lambda jobs: Plan(), waiting=[one])
+    (job,) = rotation.policy.seen[0]
+    assert (job.phase.value, job.missing_tokens) == ("parked", 1)
+
+
+def test_admits_in_the_order_of_the_plan_in_whole_pages(rotation):
+    a, b = req("a", 100), req("b", 40)
+    admission = plan(rotation, lambda jobs: Plan(prefill=(Chunk(jobs[2], 40), Chunk(jobs[1], 30))), waiting=[a, b])
+    assert admission.order == [b, a]
+    assert admission.tokens == (48 + 16) + 32
+    assert admission.resumed_tokens == 0
+
+
+def test_a_second_prompt_in_parts_waits_behind_its_equal(rotation):
+    under_way, other = req("a", 500, computed=64), req("b", 400)
+    script = lambda jobs: Plan(prefill=(Chunk(jobs[2], 100), Chunk(jobs[1], 60)))  # noqa: E731
+    admission = plan(rotation, script, waiting=[other], chunked=under_way)
+    assert (admission.order, admission.resumed_tokens, rotation.parked) == ([], 64, [])
+
+
+def test_a_prompt_in_parts_makes_way_for_a_more_important_class(rotation):
+    under_way, chat = req("a", 500, computed=64), req("b", 400, cls="interactive")
+    script = lambda jobs: Plan(prefill=(Chunk(jobs[2], 100),))  # noqa: E731
+    admission = plan(rotation, script, waiting=[chat], chunked=under_way)
+    assert (admission.order, admission.tokens, admission.resumed_tokens) == ([chat], 112, 0)
+    assert rotation.parked == [under_way]
+
+
+def test_a_prompt_in_parts_gets_a_page_in_every_step_that_computes_prompts(rotation):
+    under_way, chat = req("a", 500, computed=64), req("b", 20, cls="interactive")
+    admission = plan(rotation, lambda jobs: Plan(prefill=(Chunk(jobs[2], 20),)), waiting=[chat], chunked=under_way)
+    assert (admission.order, admission.resumed_tokens) == ([chat], 16)
+
+
+def test_a_step_without_prompts_admits_nobody(rotation):
+    admission = plan(rotation, lambda jobs: Plan(), running=[req("a", output=2)], chunked=req("b", computed=16))
+    assert not admission
+
+
+def test_who_ends_is_forgotten_and_teaches(rotation):
+    one = req("a", 100, output=30)
+    rotation.book.job_of(one)
+    rotation.book.close(one, aborted=False)
+    assert rotation.policy.service.served(None) == 100 + 2 * 30
+    assert rotation.book.state([]) == {"tiers": {}, "parked": []}
