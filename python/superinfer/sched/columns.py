@@ -166,34 +166,34 @@ class Reader:
     def _refresh(self, jobs: Sequence[Job], indices: Ints) -> None:
         some = [jobs[index] for index in indices.tolist()]
         lines = [job.state.timeline for job in some]
-        self._state[:, indices] = [
-            [job.generated for job in some],
-            [job.expected_tokens for job in some],
-            [job.tier for job in some],
-            [job.slice_us for job in some],
-            [job.waiting_since_us for job in some],
-            [line.first_us or 0 for line in lines],
-            [line.tokens for line in lines],
-        ]
+        # One flat list becomes an array in a third of the time that nested ones take.
+        values = [job.generated for job in some]
+        values += [job.expected_tokens for job in some]
+        values += [job.tier for job in some]
+        values += [job.slice_us for job in some]
+        values += [job.waiting_since_us for job in some]
+        values += [line.first_us or 0 for line in lines]
+        values += [line.tokens for line in lines]
+        self._state[:, indices] = np.fromiter(values, np.int64, len(values)).reshape(7, -1)
 
     def _line_up(self, jobs: Sequence[Job]) -> None:
         """Keep what is known of those that are still there, in the order of ``jobs``, and learn the terms of others."""
         if outnumbered := len(self._tenants) > 2 * len(jobs):
             self._tenants.clear()
         # Requests come at the end and go from anywhere: one walk along both lists finds those that are gone.
-        stay, gone = 0, []
+        count, stay = 0, np.ones(len(self._jobs), np.bool_)
         for row, job in enumerate(self._jobs):
-            if not outnumbered and stay < len(jobs) and jobs[stay] is job:
-                stay += 1
+            if not outnumbered and count < len(jobs) and jobs[count] is job:
+                count += 1
             else:
-                gone.append(row)
-        new = jobs[stay:]
+                stay[row] = False
+        new = jobs[count:]
         terms = np.array([self._terms_of(job) for job in new], np.int64).reshape(-1, 6)
         paces_ms = [job.state.slo.pace_ms for job in new]
-        self._terms = np.hstack([np.delete(self._terms, gone, axis=1), terms.T])
-        self._pace_ms = np.hstack([np.delete(self._pace_ms, gone), [np.nan if ms is None else ms for ms in paces_ms]])
-        self._state = np.hstack([np.delete(self._state, gone, axis=1), np.zeros((7, len(new)), np.int64)])
-        self._phase = np.hstack([np.delete(self._phase, gone), np.zeros(len(new), np.int64)])
+        self._terms = np.concatenate([self._terms[:, stay], terms.T], axis=1)
+        self._pace_ms = np.concatenate([self._pace_ms[stay], [np.nan if ms is None else ms for ms in paces_ms]])
+        self._state = np.concatenate([self._state[:, stay], np.zeros((7, len(new)), np.int64)], axis=1)
+        self._phase = np.concatenate([self._phase[stay], np.zeros(len(new), np.int64)])
         self._jobs = list(jobs)
 
     def _terms_of(self, job: Job) -> tuple[int, ...]:
