@@ -1,7 +1,7 @@
 """What is asked of the engines. The same seed makes the same requests, on every machine."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -53,7 +53,7 @@ class Decode:
 
     def requests(self, seed: str) -> list[Request]:
         """Distinct prompts."""
-        draw = _Tokens(f"{self.name}/{seed}")
+        draw = random_tokens(f"{self.name}/{seed}")
         return [Request(draw(self.prompt_tokens), self.new_tokens) for _ in range(self.concurrency)]
 
 
@@ -90,12 +90,12 @@ class Prefill:
         """Distinct prompts, or distinct tails of one prefix."""
         if self.cached:
             return self._sharing_prefix(seed, "measure", self.count)
-        draw = _Tokens(f"{self.name}/{seed}")
+        draw = random_tokens(f"{self.name}/{seed}")
         return [Request(draw(self.prompt_tokens), max_tokens=1) for _ in range(self.count)]
 
     def _sharing_prefix(self, seed: str, phase: str, count: int) -> list[Request]:
-        prefix = _Tokens(f"{self.name}/{seed}")(self.cached_tokens)
-        tail = _Tokens(f"{self.name}/{seed}/{phase}")
+        prefix = random_tokens(f"{self.name}/{seed}")(self.cached_tokens)
+        tail = random_tokens(f"{self.name}/{seed}/{phase}")
         return [Request(prefix + tail(_TAIL_TOKENS), max_tokens=1) for _ in range(count)]
 
 
@@ -123,7 +123,7 @@ class Mixed:
 
     def requests(self, seed: str) -> list[Request]:
         """The batch first, then the chat in order of arrival."""
-        draw = _Tokens(f"{self.name}/{seed}")
+        draw = random_tokens(f"{self.name}/{seed}")
         requests = [Request(draw(310), 64, urgency=Urgency.BATCH) for _ in range(self.batch)]
         gaps = random.Random(f"{self.name}/{seed}/arrivals")
         now_s = 0.0
@@ -136,11 +136,7 @@ class Mixed:
 Workload = Decode | Prefill | Mixed
 
 
-class _Tokens:
-    """A source of random token ids."""
-
-    def __init__(self, seed: str) -> None:
-        self._random = random.Random(seed)
-
-    def __call__(self, count: int) -> list[int]:
-        return [self._random.randint(_FIRST_TOKEN, _LAST_TOKEN) for _ in range(count)]
+def random_tokens(seed: str) -> Callable[[int], list[int]]:
+    """A source of random token ids: so many at a call."""
+    draw = random.Random(seed)
+    return lambda count: [draw.randint(_FIRST_TOKEN, _LAST_TOKEN) for _ in range(count)]
