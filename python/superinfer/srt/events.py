@@ -49,9 +49,9 @@ class EventFeed:
             elif job.phase is Phase.WAITING:
                 self._emit(req, events.Admitted(now_us, req.rid, job.tier, now_us - job.state.arrival_us))
 
-    def rotated(self, reqs: Iterable[Any], *, for_newcomers: bool) -> None:
-        """``reqs`` were taken out, for others or for want of memory."""
-        reason: events.RotationReason = "displaced" if for_newcomers else "memory"
+    def rotated(self, reqs: Iterable[Any], *, for_memory: bool) -> None:
+        """``reqs`` were taken out, for want of memory or for others."""
+        reason: events.RotationReason = "memory" if for_memory else "displaced"
         for req in reqs:
             job, now_us = self._book.job_of(req), self._clock.now_us
             tokens = job.computed_tokens

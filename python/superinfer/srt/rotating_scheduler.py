@@ -96,7 +96,7 @@ class RotatingScheduler(SlackScheduler):
             self.slo_metrics.decided(decision_us)
         if self.events:
             self.events.decided(self.rotation.jobs, decision_us)
-            self.events.rotated(self.rotation.parked, for_newcomers=bool(self.rotation.admission.order))
+            self.events.rotated(self.rotation.parked, for_memory=self.rotation.memory_is_short)
 
     def _take_out(self, running_batch: Any) -> None:
         parked = self.rotation.parked

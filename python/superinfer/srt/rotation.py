@@ -45,6 +45,7 @@ class Rotation:
         clock: The tick.
         admission: What the plan of this pass admits.
         parked: Requests taken out in this pass.
+        memory_is_short: Whether those that were inside could not all stay, newcomers or not.
         jobs: Of all requests, by arrival, as the plan of this pass saw them.
         rotations: Requests taken out so far.
     """
@@ -55,6 +56,7 @@ class Rotation:
     page_size: int
     admission: Admission = field(default_factory=Admission)
     parked: list[Any] = field(default_factory=list)
+    memory_is_short: bool = False
     jobs: list[Job] = field(default_factory=list)
     rotations: int = 0
     _last_us: int = 0
@@ -79,6 +81,7 @@ class Rotation:
         resident_tokens = sum(job.computed_tokens for job in residents)
         margin = NEWCOMERS * (GROWTH_TOKENS + self.page_size)
         pool = Pool(resident_tokens + free_tokens - margin, resident_tokens, len(residents) + free_rows)
+        self.memory_is_short = pool.capacity < sum(job.context_tokens + 1 for job in residents)
         self.jobs = sorted(residents + self.book.waiting(waiting), key=lambda job: job.state.seq)
         plan = self.policy.decide(now_us, self.jobs, pool)
         self.parked = [self.book.req_of(job) for job in plan.park]
