@@ -23,7 +23,11 @@ def rotation(setting: Setting, targets: Targets) -> Engine:
 def slack(setting: Setting, targets: Targets) -> Engine:
     """SuperInfer with its queue in the order of slack; who runs, runs to its end."""
     chat = {"class": "interactive", "ttft_ms": targets.ttft_ms, "tpot_ms": targets.tpot_ms}
-    fields = {Urgency.PLAIN: {}, Urgency.CHAT: {"slo": chat}, Urgency.BATCH: {"slo": {"class": "batch"}}}
+    fields: Mapping[Urgency, Mapping[str, Any]] = {
+        Urgency.PLAIN: {},
+        Urgency.CHAT: {"slo": chat},
+        Urgency.BATCH: {"slo": {"class": "batch"}},
+    }
     return replace(ENGINES["superinfer"](setting), name="slack", fields=fields)
 
 
