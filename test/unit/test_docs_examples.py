@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from superinfer.config import Config, SchedulerConfig, load_config
+from superinfer.config import Config, RotationConfig, SchedulerConfig, load_config
 from superinfer.slo import PRESETS, SLO, Outcome, SLOClasses, SLOPolicy, Timeline
 from superinfer.slo.carriers import PRIORITY_CLASSES, PRIORITY_HEADER, TARGET_HEADERS, TIER_CLASSES
 from superinfer.slo.fields import KV_FORMATS, MAX_MS, MAX_TPS, MIN_TPS
@@ -48,9 +48,11 @@ def test_the_example_file_is_complete_and_its_scheduler_is_the_default(example):
     (toml,) = blocks("toml")
     for name in msgspec.structs.asdict(example):
         assert re.search(rf"^(\[*{name}\b)", toml, re.MULTILINE), name
-    written = toml.partition("[scheduler]\n")[2].splitlines()
-    assert [line.split(" = ")[0] for line in written] == list(SchedulerConfig.__struct_fields__)
-    assert example.scheduler == SchedulerConfig()
+    for name, table in (("scheduler", SchedulerConfig), ("rotation", RotationConfig)):
+        written = toml.partition(f"[{name}]\n")[2].partition("\n\n")[0].splitlines()
+        fields = [field for field in table.__struct_fields__ if field != "force_every"]  # for tests only
+        assert [line.split(" = ")[0] for line in written] == fields
+        assert getattr(example, name) == table()
     assert example.default_slo_class == Config().default_slo_class
 
 
