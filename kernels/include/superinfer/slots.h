@@ -37,21 +37,6 @@ SUPERINFER_INLINE void prefetch(const void* begin, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += kCacheLine) __builtin_prefetch(p + i, 0, 2);
 }
 
-// Asks for the given heads of positions [begin, begin + kBlock), as far as there are so many, ahead of their
-// use: slots in no order are beyond what the CPU's own prefetcher can foresee.
-template <class T>
-SUPERINFER_INLINE void prefetch_keys(const KvPool& pool, const int32_t* slots, int64_t begin, int64_t end,
-                                     int first_head, int heads) {
-  const int64_t last = smaller(begin + kBlock, end);
-  for (int64_t position = begin; position < last; ++position) {
-    const int64_t slot = slots[position];
-    if (slot < 0 || slot >= pool.slots) return;
-    const int64_t vector = slot * pool.heads + first_head;
-    prefetch(static_cast<const T*>(pool.k) + vector * pool.k_dim, int64_t(heads) * pool.k_dim * sizeof(T));
-    prefetch(static_cast<const T*>(pool.v) + vector * pool.v_dim, int64_t(heads) * pool.v_dim * sizeof(T));
-  }
-}
-
 // Converts vectors of one token to fp32 times `factor`, each padded with zeros to `padded` floats.
 SUPERINFER_INLINE void load_heads(const Rows& rows, int64_t token, int first_head, int heads, int dim, int padded,
                                   float factor, float* out) {
