@@ -45,11 +45,7 @@ class RotatingScheduler(SlackScheduler):
         self.meter.learn = self._learn
         self.events = _events(settings, book, self.clock, policy)
         self.policy = PlannedSchedulePolicy(
-            self.schedule_policy,
-            self.tree_cache,
-            self.enable_hierarchical_cache,
-            self.enable_priority_scheduling,
-            self.schedule_low_priority_values_first,
+            *self._queue_policy_arguments(),
             admission=lambda: self.rotation.admission,
         )
         self._finishing: set[Any] = set()

@@ -64,13 +64,19 @@ class SlackScheduler(Scheduler):
             max_wait_us=self.settings.max_wait_ms * 1000,
         )
         self.policy = SlackSchedulePolicy(
+            *self._queue_policy_arguments(),
+            state_of=self.ledger.state_of,
+            decide=self._decide,
+        )
+
+    def _queue_policy_arguments(self) -> tuple[Any, ...]:
+        """What SGLang makes its queue policy of."""
+        return (
             self.schedule_policy,
             self.tree_cache,
             self.enable_hierarchical_cache,
             self.enable_priority_scheduling,
             self.schedule_low_priority_values_first,
-            state_of=self.ledger.state_of,
-            decide=self._decide,
         )
 
     def init_metrics_reporter(self) -> None:
