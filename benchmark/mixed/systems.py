@@ -8,32 +8,27 @@ from benchmark.engine.engines import ENGINES, Engine, Setting
 from benchmark.engine.workloads import Urgency
 from benchmark.mixed.loads import Targets
 
-_ROTATION = "[rotation]\nenabled = true\nmax_step_ms = 250\n"
+_NO_TURNS = "[rotation]\nenabled = false\n"
 _PLAIN: Mapping[Urgency, Mapping[str, Any]] = {urgency: {} for urgency in Urgency}
 
 
 def rotation(setting: Setting, targets: Targets) -> Engine:
     """SuperInfer, requests taking turns."""
-    file = setting.scratch / "superinfer.toml"
-    file.write_text(_ROTATION)
-    engine = slack(setting, targets)
-    return replace(engine, name="rotation", command=[*engine.command, "--slo-classes", str(file)])
-
-
-def slack(setting: Setting, targets: Targets) -> Engine:
-    """SuperInfer with its queue in the order of slack; who runs, runs to its end."""
     chat = {"class": "interactive", "ttft_ms": targets.ttft_ms, "tpot_ms": targets.tpot_ms}
     fields: Mapping[Urgency, Mapping[str, Any]] = {
         Urgency.PLAIN: {},
         Urgency.CHAT: {"slo": chat},
         Urgency.BATCH: {"slo": {"class": "batch"}},
     }
-    return replace(ENGINES["superinfer"](setting), name="slack", fields=fields)
+    return replace(ENGINES["superinfer"](setting), name="rotation", fields=fields)
 
 
 def fcfs(setting: Setting, targets: Targets) -> Engine:
-    """The same kernels and nothing promised: first come, first served."""
-    return replace(slack(setting, targets), name="fcfs", fields=_PLAIN)
+    """The same kernels, and SGLang decides: first come, first served, and to the end."""
+    file = setting.scratch / "superinfer.toml"
+    file.write_text(_NO_TURNS)
+    engine = ENGINES["superinfer"](setting)
+    return replace(engine, name="fcfs", command=[*engine.command, "--slo-classes", str(file)], fields=_PLAIN)
 
 
 def _peer(name: str, *, plain: bool = False) -> Callable[[Setting, Targets], Engine]:
@@ -46,7 +41,6 @@ def _peer(name: str, *, plain: bool = False) -> Callable[[Setting, Targets], Eng
 
 SYSTEMS: Mapping[str, Callable[[Setting, Targets], Engine]] = {
     "rotation": rotation,
-    "slack": slack,
     "fcfs": fcfs,
     "stock": _peer("stock"),
     "vllm": _peer("vllm"),

@@ -59,5 +59,5 @@ def test_the_document_has_medians_by_point_figure_and_system():
 
 
 def test_an_unknown_system_is_named(capsys):
-    assert main(["--systems", "slack,nosuch"]) == 2
+    assert main(["--systems", "rotation,nosuch"]) == 2
     assert "nosuch" in capsys.readouterr().err
