@@ -33,7 +33,7 @@ class Metric:
 REQUESTS: Final = Metric(
     "slo_requests_total",
     "counter",
-    "Requests finished, by SLO class and outcome: met, missed, none (nothing was promised) or aborted.",
+    "Requests finished, by SLO class and outcome: met, missed, none (nothing was promised), aborted or rejected.",
     ("slo_class", "outcome"),
 )
 GOODPUT_TOKENS: Final = Metric(

@@ -152,16 +152,18 @@ class Step(Event, frozen=True):
     """An engine step is over.
 
     Attributes:
-        rows: Requests in the batch.
+        rows: Requests that decoded.
         kv_tokens: Tokens of KV that they attended to.
         prefill_tokens: Prompt tokens computed; 0 for a step that only decodes.
         elapsed_us: How long it took.
+        prefill_pairs: Over these prompt tokens, the sum of the tokens that each attends to.
     """
 
     rows: int
     kv_tokens: int
     prefill_tokens: int
     elapsed_us: int
+    prefill_pairs: int = 0
 
 
 class PassSummary(Event, frozen=True, tag="pass"):

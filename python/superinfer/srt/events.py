@@ -9,7 +9,7 @@ from superinfer.sched.job import Job, Phase
 from superinfer.sched.step_time import StepLoad
 from superinfer.srt.clock import TickClock
 from superinfer.srt.jobs import JobBook
-from superinfer.srt.ledger import is_internal
+from superinfer.srt.ledger import Early, is_internal
 
 
 class EventFeed:
@@ -57,12 +57,15 @@ class EventFeed:
             tokens = job.computed_tokens
             self._emit(req, events.Rotated(now_us, req.rid, reason, job.tier, job.generated, tokens))
 
-    def closed(self, req: Any, *, aborted: bool) -> None:
+    def closed(self, req: Any, early: Early | None) -> None:
         """``req`` ended."""
         state, now_us = self._book.job_of(req).state, self._clock.stamp_us()
         self._tier_of.pop(req.rid, None)
-        if aborted:
+        if early == "aborted":
             self._emit(req, events.Aborted(now_us, req.rid))
+            return
+        if early == "rejected":
+            self._emit(req, events.Rejected(now_us, req.rid, "its SLO cannot be met"))
             return
         first_us = state.timeline.first_us
         ttft_us = None if first_us is None else first_us - state.arrival_us
@@ -72,7 +75,14 @@ class EventFeed:
     def step(self, load: StepLoad, elapsed_us: int) -> None:
         """An engine step is over."""
         self._publisher.emit(
-            events.Step(self._clock.now_us, load.decode_rows, load.kv_tokens, load.prefill_tokens, elapsed_us)
+            events.Step(
+                self._clock.now_us,
+                load.decode_rows,
+                load.kv_tokens,
+                load.prefill_tokens,
+                elapsed_us,
+                load.prefill_pairs,
+            )
         )
 
     def decided(self, jobs: Sequence[Job], decision_us: int) -> None:

@@ -14,10 +14,12 @@ from superinfer.sched.forced import ForcedRotation
 from superinfer.sched.rotation import RotationPolicy, RotationSettings
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
-from superinfer.srt import parking, support
+from superinfer.srt import parking, rejection, support
 from superinfer.srt.clock import TickClock, read_us
+from superinfer.srt.decision_log import DecisionLog
 from superinfer.srt.events import EventFeed
 from superinfer.srt.jobs import JobBook
+from superinfer.srt.ledger import Early
 from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
 from superinfer.srt.rotation import Rotation
 from superinfer.srt.scheduler import SLOScheduler
@@ -29,6 +31,7 @@ class RotatingScheduler(SLOScheduler):
     Attributes:
         rotation: The policy, and what its plan for this pass says.
         events: Publishes what happens, if the operator wants it to.
+        decisions: Keeps what this rank decides, if the operator wants it to.
     """
 
     rotation: Rotation  # never None here
@@ -40,10 +43,12 @@ class RotatingScheduler(SLOScheduler):
         support.check_cache(self.tree_cache)
         policy = _policy(self.settings.rotation, self.chunked_prefill_size, self.step_time)
         book = JobBook(policy, self.ledger, self._may_park)
-        self.rotation = Rotation(policy, book, self.clock, self.page_size)
+        self.rotation = Rotation(policy, book, self.clock, self.page_size, rejects=self.settings.rotation.reject)
         self.ledger.on_close = self._closed
         self.meter.learn = self._learn
         self.events = _events(self.settings, book, self.clock, policy)
+        folder = self.settings.observe.decisions
+        self.decisions = None if folder is None else DecisionLog(folder, get_parallel().tp_rank)
         self.policy = PlannedSchedulePolicy(
             self.schedule_policy,
             self.tree_cache,
@@ -112,6 +117,9 @@ class RotatingScheduler(SLOScheduler):
         free_tokens = self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size()
         free_rows = self.get_num_allocatable_reqs(len(running_batch.reqs), running_batch=running_batch)
         self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, int(free_tokens), free_rows)
+        if self.decisions:
+            self.decisions.write(self.clock.now_us, self.rotation)
+        self._reject()
         self._take_out(running_batch)
         decision_us = read_us() - started_us
         if self.slo_metrics:
@@ -119,6 +127,14 @@ class RotatingScheduler(SLOScheduler):
         if self.events:
             self.events.decided(self.rotation.jobs, decision_us)
             self.events.rotated(self.rotation.parked, for_memory=self.rotation.memory_is_short)
+
+    def _reject(self) -> None:
+        """Refuse whom the plan refuses; they have had nothing, and hold nothing."""
+        for req in self.rotation.rejected:
+            self.waiting_queue.remove(req)
+            self._release_aborted_request(req)
+            reason = rejection.reason(self.rotation.retry_after_s())
+            self.send_abort_output(AbortReq(rid=req.rid, finished_reason=reason), req)
 
     def _take_out(self, running_batch: Any) -> None:
         parked = self.rotation.parked
@@ -151,10 +167,10 @@ class RotatingScheduler(SLOScheduler):
             self.slo_metrics.parked(state_of(req) for req in self.waiting_queue if self.rotation.book.has_run(req))
             self.slo_metrics.step_time_error(self.rotation.policy.step_time.error)
 
-    def _closed(self, req: Any, *, aborted: bool) -> None:
+    def _closed(self, req: Any, early: Early | None) -> None:
         if self.events:
-            self.events.closed(req, aborted=aborted)
-        self.rotation.book.close(req, aborted=aborted)
+            self.events.closed(req, early)
+        self.rotation.book.close(req, early)
 
     def _learn(self, load: StepLoad, elapsed_us: int) -> None:
         self.rotation.policy.observe(load, elapsed_us)

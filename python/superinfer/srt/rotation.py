@@ -1,9 +1,11 @@
 """One scheduling pass under the rotating policy: what SGLang holds goes in, what it must do comes out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from superinfer.sched import rejection
 from superinfer.sched.job import Job
 from superinfer.sched.plan import Plan, Pool
 from superinfer.sched.rotation import RotationPolicy
@@ -44,7 +46,9 @@ class Rotation:
         book: Jobs of all live requests.
         clock: The tick.
         admission: What the plan of this pass admits.
+        rejects: Whether requests are refused that cannot be on time.
         parked: Requests taken out in this pass.
+        rejected: Requests refused in this pass.
         memory_is_short: Whether those that were inside could not all stay, newcomers or not.
         jobs: Of all requests, by arrival, as the plan of this pass saw them.
         rotations: Requests taken out so far.
@@ -54,8 +58,10 @@ class Rotation:
     book: JobBook
     clock: TickClock
     page_size: int
+    rejects: bool = False
     admission: Admission = field(default_factory=Admission)
     parked: list[Any] = field(default_factory=list)
+    rejected: list[Any] = field(default_factory=list)
     memory_is_short: bool = False
     jobs: list[Job] = field(default_factory=list)
     rotations: int = 0
@@ -79,7 +85,10 @@ class Rotation:
         if chunked is not None:
             residents.append(self.book.prefilling(chunked, now_us, elapsed_us))
         resident_tokens = sum(job.computed_tokens for job in residents)
-        self.jobs = sorted(residents + self.book.waiting(waiting), key=lambda job: job.state.seq)
+        outside = self.book.waiting(waiting)
+        hopeless = rejection.hopeless(outside, now_us, self.policy.step_time) if self.rejects else ()
+        self.rejected = [self.book.req_of(job) for job in hopeless]
+        self.jobs = sorted({*residents, *outside}.difference(hopeless), key=lambda job: job.state.seq)
         margin = NEWCOMERS * (GROWTH_TOKENS + self.page_size)
         # SGLang took nobody who would not fit alone, to the last token; then there are no newcomers to keep room for.
         largest = max((job.context_tokens + 1 for job in self.jobs), default=0)
@@ -95,6 +104,10 @@ class Rotation:
         for req in self.parked:
             self.book.parked(self.book.job_of(req), self.clock.now_us)
         self.rotations += len(self.parked)
+
+    def retry_after_s(self) -> int:
+        """Seconds until what waits now will have been computed."""
+        return max(1, math.ceil(rejection.backlog_us(self.jobs, self.policy.step_time) / 1e6))
 
     def _admission(self, plan: Plan, chunked: Any, *, idle: bool) -> Admission:
         """The prompts of the plan that SGLang can take: only one may be computed in part."""

@@ -18,9 +18,10 @@ READS: tuple[Reads, ...] = (
     Reads(
         f"{_MANAGERS}.scheduler.Scheduler",
         "_sched_idled chunked_prefill_size chunked_req enable_hierarchical_cache enable_priority_scheduling"
-        " grammar_manager internal_state last_batch max_queued_requests metrics_collector metrics_reporter page_size"
-        " policy processed_tokens_counter running_batch schedule_low_priority_values_first schedule_policy"
-        " token_to_kv_pool_allocator tp_worker tree_cache waiting_queue weight_updater",
+        " grammar_manager internal_state last_batch max_queued_requests max_total_num_tokens metrics_collector"
+        " metrics_reporter page_size policy processed_tokens_counter running_batch"
+        " schedule_low_priority_values_first schedule_policy token_to_kv_pool_allocator tp_worker tree_cache"
+        " waiting_queue weight_updater",
     ),
     Reads(
         f"{_MANAGERS}.schedule_batch.Req",

@@ -12,6 +12,7 @@ from superinfer.srt.clock import TickClock
 from superinfer.srt.jobs import JobBook
 from superinfer.srt.ledger import Ledger
 from superinfer.srt.rotation import GROWTH_TOKENS, NEWCOMERS, Rotation
+from unit.sched.jobs import known_machine
 
 pytestmark = pytest.mark.unit
 
@@ -73,6 +74,17 @@ def test_the_policy_sees_everybody_by_arrival_and_what_is_free(rotation):
     assert pool.rows == 2 + 3
 
 
+def test_a_request_that_fills_the_memory_alone_is_not_parked_for_it(rotation):
+    one = req("a", 1500, output=5)
+    plan(rotation, lambda jobs: Plan(), running=[one])
+    _, pool = rotation.policy.seen
+    assert pool.capacity == 1504 + 1000 - NEWCOMERS * (GROWTH_TOKENS + 16)
+    rotation.plan([one], [], None, free_tokens=1, free_rows=3)
+    _, pool = rotation.policy.seen
+    assert pool.capacity == 1504 + 1
+    assert not rotation.memory_is_short
+
+
 def test_who_must_not_leave_is_fixed(rotation):
     plan(rotation, lambda jobs: Plan(), running=[req("a", output=3), req("fixed", output=3)])
     assert [job.fixed for job in rotation.policy.seen[0]] == [False, True]
@@ -120,9 +132,23 @@ def test_a_step_without_prompts_admits_nobody(rotation):
     assert not admission
 
 
+def test_what_cannot_be_on_time_is_refused_where_the_operator_wants_it(rotation):
+    rotation.policy.step_time = known_machine()  # 0.2 ms a prompt token
+    late, other = req("a", 6_000), req("b", 100)
+    for one in (late, other):
+        one.sampling_params.custom_params["slo"]["ttft_ms"] = 1_000
+    plan(rotation, lambda jobs: Plan(), waiting=[late, other])
+    assert rotation.rejected == []
+    rotation.rejects = True
+    plan(rotation, lambda jobs: Plan(), waiting=[late, other])
+    assert rotation.rejected == [late]
+    assert [job.prompt_tokens for job in rotation.policy.seen[0]] == [100]
+    assert rotation.retry_after_s() == 1
+
+
 def test_who_ends_is_forgotten_and_teaches(rotation):
     one = req("a", 100, output=30)
     rotation.book.job_of(one)
-    rotation.book.close(one, aborted=False)
+    rotation.book.close(one)
     assert rotation.policy.service.served(None) == 100 + 2 * 30
     assert rotation.book.state([]) == {"tiers": {}, "parked": []}
