@@ -6,7 +6,22 @@ import numpy as np
 
 from superinfer.sched.claim import AGED, Claims
 from superinfer.sched.columns import Ints
-from superinfer.sched.plan import Pool
+from superinfer.sched.plan import ParkReason, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Who has room, as places among the claims.
+
+    Attributes:
+        computing: Those that may compute, in order.
+        parked: Those to take out.
+        reasons: Why, one for each of these.
+    """
+
+    computing: Ints
+    parked: Ints
+    reasons: tuple[ParkReason, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +40,16 @@ class Room:
     slice_us: int
     max_parked: int
 
-    def make(self, claims: Claims, pool: Pool) -> tuple[Ints, Ints]:
-        """Those that may compute, in order, and those to take out; as places among the claims."""
+    def make(self, claims: Claims, pool: Pool) -> Places:
+        """Decide who has room."""
         need = claims.need_tokens
         free, rows = pool.capacity - int(need[claims.resident].sum()), pool.rows - int(claims.resident.sum())
         residents = np.flatnonzero(claims.resident & ~claims.fixed).tolist()
         wanted = _eldest_need(claims, pool.capacity)
         parked: list[int] = []
+        reasons: list[ParkReason] = []
         while residents and (free < wanted or rows < bool(wanted)):
+            reasons.append("memory" if free < 0 or rows < 0 else "aged")
             parked.append(victim := residents.pop())
             free, rows = free + int(need[victim]), rows + 1
         spare = max(self.max_parked - len(parked), 0)
@@ -53,13 +70,14 @@ class Room:
             free, rows = free - tokens, rows - 1
             if free < 0 or rows < 0:
                 while free < 0 or rows < 0:
+                    reasons.append("displaced")
                     parked.append(victim := movable.pop())
                     spare, free, rows = spare - 1, free + int(need[victim]), rows + 1
                 gains = _gains(claims, movable, spare)
             if free + gains.tokens[AGED] < least or rows + gains.rows[AGED] < 1:
                 break
         computing[parked] = False
-        return np.flatnonzero(computing), np.array(parked, np.int64)
+        return Places(np.flatnonzero(computing), np.array(parked, np.int64), tuple(reasons))
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,16 +101,17 @@ class RotationPolicy:
         sizing = Sizing(self.step_time, options.max_step_us, options.max_chunk_tokens)
         budget_us = sizing.budget_us(columns, now_us)
         claims = self._claims(columns, now_us, sizing.token_us(columns, budget_us))
-        places, parked = Room(options.tiers.slice_us, options.max_parked).make(claims, pool)
-        chosen = claims.index[places]
+        places = Room(options.tiers.slice_us, options.max_parked).make(claims, pool)
+        chosen = claims.index[places.computing]
         decode = chosen[columns.running[chosen]]
-        waiting = places[columns.missing_tokens[chosen] > 0]
+        waiting = places.computing[columns.missing_tokens[chosen] > 0]
         bands = claims.band[waiting]
         at_least = 0 if len(decode) and (bands[:1] >= REST).all() else LEAST_TOKENS
         candidates = (jobs[index] for index in claims.index[waiting].tolist())
         prefill = tuple(sizing.chunks(candidates, decode_load(columns, decode), budget_us, at_least))
         self._charge(bands[: len(prefill)], prefill)
-        return Plan(_jobs(jobs, decode), prefill, _jobs(jobs, claims.index[parked]))
+        parked = _jobs(jobs, claims.index[places.parked])
+        return Plan(_jobs(jobs, decode), prefill, parked, park_reasons=places.reasons)
 
     def _claims(self, columns: Columns, now_us: int, token_us: float) -> Claims:
         owes = owed(columns, now_us, self.step_time, token_us)
