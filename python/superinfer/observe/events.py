@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-RotationReason = Literal["displaced", "memory", "aged"]
+RotationReason = Literal["displaced", "memory", "aged", "paused", "forced"]
 Verdict = Literal["met", "missed", "none"]
 
 
@@ -59,7 +59,8 @@ class Rotated(Event, frozen=True):
 
     Attributes:
         rid: The request.
-        reason: ``displaced`` by one that is due earlier, for want of ``memory``, or for one that ``aged`` in the queue.
+        reason: ``displaced`` by one of an earlier band, for want of ``memory``, for one that ``aged`` in the queue,
+            ``paused`` with the whole engine, or ``forced`` by a test.
         tier: Its rotation tier.
         generated: Tokens it has produced.
         kv_tokens: Tokens whose KV it held.

@@ -1,6 +1,6 @@
 """What happens in the rotating scheduler, as events."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from superinfer.observe import events
@@ -49,10 +49,9 @@ class EventFeed:
             elif job.phase is Phase.WAITING:
                 self._emit(req, events.Admitted(now_us, req.rid, job.tier, now_us - job.state.arrival_us))
 
-    def rotated(self, reqs: Iterable[Any], *, for_memory: bool) -> None:
-        """``reqs`` were taken out, for want of memory or for others."""
-        reason: events.RotationReason = "memory" if for_memory else "displaced"
-        for req in reqs:
+    def rotated(self, reasons: Mapping[Any, events.RotationReason]) -> None:
+        """Requests are taken out, for these reasons."""
+        for req, reason in reasons.items():
             job, now_us = self._book.job_of(req), self._clock.now_us
             tokens = job.computed_tokens
             self._emit(req, events.Rotated(now_us, req.rid, reason, job.tier, job.generated, tokens))

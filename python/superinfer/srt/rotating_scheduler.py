@@ -1,6 +1,6 @@
 """The scheduler in which requests take turns: it obeys the plans of the rotating policy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,6 +9,7 @@ from sglang.srt.managers.scheduler import NextBatchPlan
 from sglang.srt.runtime_context import get_parallel
 
 from superinfer import config
+from superinfer.observe.events import RotationReason
 from superinfer.observe.publisher import EventPublisher
 from superinfer.sched.forced import ForcedRotation
 from superinfer.sched.rotation import RotationPolicy, RotationSettings
@@ -70,7 +71,7 @@ class RotatingScheduler(SLOScheduler):
     def _add_request_to_queue(self, req: Any, is_retracted: bool = False) -> None:
         """A request arrives, or SGLang itself takes it out: to pause, or because memory is short after all."""
         if self.rotation.book.is_inside(req):
-            self.rotation.book.parked(self.rotation.book.job_of(req), self.clock.now_us)
+            self._note_taken_out({req: "memory" if is_retracted else "paused"})
         super()._add_request_to_queue(req, is_retracted)
 
     def _abort_on_queued_limit(self, recv_req: Any) -> bool:
@@ -126,7 +127,6 @@ class RotatingScheduler(SLOScheduler):
             self.slo_metrics.decided(decision_us)
         if self.events:
             self.events.decided(self.rotation.jobs, decision_us)
-            self.events.rotated(self.rotation.parked, for_memory=self.rotation.memory_is_short)
 
     def _reject(self) -> None:
         """Refuse whom the plan refuses; they have had nothing, and hold nothing."""
@@ -138,11 +138,18 @@ class RotatingScheduler(SLOScheduler):
 
     def _take_out(self, running_batch: Any) -> None:
         parked = self.rotation.parked
-        self.rotation.parked_now()
         parking.park_running([req for req in parked if req is not self.chunked_req], running_batch, self.tree_cache)
         if self.chunked_req in parked:
             parking.park_chunked(self.chunked_req, self.tree_cache)
             self.chunked_req = None
+        self._note_taken_out(parked)
+
+    def _note_taken_out(self, reasons: Mapping[Any, RotationReason]) -> None:
+        if self.events:
+            self.events.rotated(reasons)
+        if self.slo_metrics:
+            self.slo_metrics.rotated((self.ledger.state_of(req), reason) for req, reason in reasons.items())
+        self.rotation.taken_out(reasons)
 
     def _note_admitted(self, batch: Any) -> None:
         """Remember how far a request had come, so that it is not taken out before it has come further."""
@@ -163,7 +170,6 @@ class RotatingScheduler(SLOScheduler):
             req.arrival_processed_tokens = self.processed_tokens_counter
         if self.slo_metrics:
             state_of = self.ledger.state_of
-            self.slo_metrics.rotated(state_of(req) for req in self.rotation.parked)
             self.slo_metrics.parked(state_of(req) for req in self.waiting_queue if self.rotation.book.has_run(req))
             self.slo_metrics.step_time_error(self.rotation.policy.step_time.error)
 

@@ -1,13 +1,13 @@
 """One scheduling pass under the rotating policy: what SGLang holds goes in, what it must do comes out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from superinfer.sched import rejection
 from superinfer.sched.job import Job
-from superinfer.sched.plan import Plan, Pool
+from superinfer.sched.plan import ParkReason, Plan, Pool
 from superinfer.sched.rotation import RotationPolicy
 from superinfer.srt.clock import TickClock
 from superinfer.srt.jobs import JobBook
@@ -47,9 +47,8 @@ class Rotation:
         clock: The tick.
         admission: What the plan of this pass admits.
         rejects: Whether requests are refused that cannot be on time.
-        parked: Requests taken out in this pass.
+        parked: Requests taken out in this pass, and why.
         rejected: Requests refused in this pass.
-        memory_is_short: Whether those that were inside could not all stay, newcomers or not.
         jobs: Of all requests, by arrival, as the plan of this pass saw them.
         rotations: Requests taken out so far.
     """
@@ -60,9 +59,8 @@ class Rotation:
     page_size: int
     rejects: bool = False
     admission: Admission = field(default_factory=Admission)
-    parked: list[Any] = field(default_factory=list)
+    parked: dict[Any, ParkReason] = field(default_factory=dict)
     rejected: list[Any] = field(default_factory=list)
-    memory_is_short: bool = False
     jobs: list[Job] = field(default_factory=list)
     rotations: int = 0
     _last_us: int = 0
@@ -94,16 +92,16 @@ class Rotation:
         largest = max((job.context_tokens + 1 for job in self.jobs), default=0)
         capacity = max(resident_tokens + free_tokens - margin, largest)
         pool = Pool(capacity, resident_tokens, len(residents) + free_rows)
-        self.memory_is_short = capacity < sum(job.context_tokens + 1 for job in residents)
         plan = self.policy.decide(now_us, self.jobs, pool)
-        self.parked = [self.book.req_of(job) for job in plan.park]
+        reasons = zip(plan.park, plan.park_reasons, strict=True)
+        self.parked = {self.book.req_of(job): reason for job, reason in reasons}
         self.admission = self._admission(plan, chunked, idle=not running)
 
-    def parked_now(self) -> None:
-        """What the plan parks has been taken out."""
-        for req in self.parked:
+    def taken_out(self, reqs: Collection[Any]) -> None:
+        """These have left the engine, and wait to come back."""
+        for req in reqs:
             self.book.parked(self.book.job_of(req), self.clock.now_us)
-        self.rotations += len(self.parked)
+        self.rotations += len(reqs)
 
     def retry_after_s(self) -> int:
         """Seconds until what waits now will have been computed."""
@@ -122,7 +120,7 @@ class Rotation:
             if not whole and partly is not None:
                 if partly is not chunked or not self._makes_way(chunked, job):
                     continue
-                self.parked.append(chunked)
+                self.parked[chunked] = "displaced"
             partly = partly if whole else req
             order.append(req)
             tokens += self._pages(chunk.tokens) + (self.page_size if whole else 0)

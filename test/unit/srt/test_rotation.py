@@ -82,7 +82,6 @@ def test_a_request_that_fills_the_memory_alone_is_not_parked_for_it(rotation):
     rotation.plan([one], [], None, free_tokens=1, free_rows=3)
     _, pool = rotation.policy.seen
     assert pool.capacity == 1504 + 1
-    assert not rotation.memory_is_short
 
 
 def test_who_must_not_leave_is_fixed(rotation):
@@ -110,7 +109,7 @@ def test_a_second_prompt_in_parts_waits_behind_its_equal(rotation):
     under_way, other = req("a", 500, computed=64), req("b", 400)
     script = lambda jobs: Plan(prefill=(Chunk(jobs[2], 100), Chunk(jobs[1], 60)))  # noqa: E731
     admission = plan(rotation, script, waiting=[other], chunked=under_way)
-    assert (admission.order, admission.resumed_tokens, rotation.parked) == ([], 64, [])
+    assert (admission.order, admission.resumed_tokens, rotation.parked) == ([], 64, {})
 
 
 def test_a_prompt_in_parts_makes_way_for_a_more_important_class(rotation):
@@ -118,7 +117,7 @@ def test_a_prompt_in_parts_makes_way_for_a_more_important_class(rotation):
     script = lambda jobs: Plan(prefill=(Chunk(jobs[2], 100),))  # noqa: E731
     admission = plan(rotation, script, waiting=[chat], chunked=under_way)
     assert (admission.order, admission.tokens, admission.resumed_tokens) == ([chat], 112, 0)
-    assert rotation.parked == [under_way]
+    assert rotation.parked == {under_way: "displaced"}
 
 
 def test_a_prompt_in_parts_gets_a_page_in_every_step_that_computes_prompts(rotation):
