@@ -9,7 +9,6 @@ from integration.conftest import STRICT
 from integration.test_rotation import SMALL, prompts
 from superinfer.config import Config, RotationConfig
 from support.engine import running_engine
-from support.tiny_model import save_tiny_lora
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +25,6 @@ CASES = {
     "penalties": {"sampling_params": GREEDY | {"frequency_penalty": 0.5, "repetition_penalty": 1.2}},
     "at least so many tokens": {"sampling_params": {"temperature": 0, "max_new_tokens": 24, "min_new_tokens": 12}},
     "stop strings": {"sampling_params": {"temperature": 0, "max_new_tokens": 40, "stop": ["a", "e"]}},
-    "LoRA": {"sampling_params": GREEDY, "lora_path": ["one", None, "two", "one"]},
 }
 STAYS = {
     "log-probabilities of the answer",
@@ -38,32 +36,26 @@ STAYS = {
 
 
 @contextmanager
-def engine(model, adapters, rotation):
+def engine(model, rotation):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in STRICT.items():
             patch.setenv(name, value)
-        lora = {"lora_paths": adapters, "max_loras_per_batch": 3, "lora_backend": "torch_native"}
         settings = {"slo_config": Config(rotation=rotation), "chunked_prefill_size": 32, "stream_interval": 3}
-        with running_engine(model_path=str(model), **SMALL, **lora, **settings) as started:
+        with running_engine(model_path=str(model), **SMALL, **settings) as started:
             yield started
 
 
 @pytest.fixture(scope="module")
-def adapters(tmp_path_factory):
-    return {name: str(save_tiny_lora(tmp_path_factory.mktemp(name), seed)) for seed, name in enumerate(["one", "two"])}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tiny_model, adapters):
+def undisturbed(tiny_model):
     """Answers without rotation."""
-    with engine(tiny_model, adapters, RotationConfig(enabled=False)) as started:
+    with engine(tiny_model, RotationConfig(enabled=False)) as started:
         yield {name: started.generate(input_ids=PROMPTS, **case) for name, case in CASES.items()}
 
 
 @pytest.fixture(scope="module")
-def rotating(tiny_model, adapters):
+def rotating(tiny_model):
     """Somebody is taken out in every other pass."""
-    with engine(tiny_model, adapters, RotationConfig(force_every=2)) as started:
+    with engine(tiny_model, RotationConfig(force_every=2)) as started:
         yield started
 
 

@@ -1,6 +1,5 @@
 """Random models, by default a two-layer Llama, with a byte-level tokenizer: small, fast, the same each time."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -57,30 +56,3 @@ def _save_tokenizer(directory: Path) -> int:
     fast.chat_template = CHAT_TEMPLATE
     fast.save_pretrained(directory)
     return len(vocab)
-
-
-def save_tiny_lora(directory: Path, seed: int) -> Path:
-    """Write a random LoRA adapter of rank 4 for the default model to ``directory``, in the form of PEFT's."""
-    import torch
-    from safetensors.torch import save_file
-
-    shapes = {"q_proj": (64, 64), "v_proj": (64, 32)}
-    config = {
-        "peft_type": "LORA",
-        "r": 4,
-        "lora_alpha": 16,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "target_modules": list(shapes),
-        "task_type": "CAUSAL_LM",
-    }
-    (directory / "adapter_config.json").write_text(json.dumps(config))
-    random = torch.Generator().manual_seed(seed)
-    weights = {}
-    for layer in range(2):
-        for module, (inputs, outputs) in shapes.items():
-            prefix = f"base_model.model.model.layers.{layer}.self_attn.{module}"
-            weights[f"{prefix}.lora_A.weight"] = torch.randn(4, inputs, generator=random)
-            weights[f"{prefix}.lora_B.weight"] = torch.randn(outputs, 4, generator=random)
-    save_file(weights, directory / "adapter_model.safetensors")
-    return directory

@@ -133,6 +133,7 @@ class RotatingScheduler(SLOScheduler):
         for req in self.rotation.rejected:
             self.waiting_queue.remove(req)
             self._release_aborted_request(req)
+            self.beam_coordinator.retire_group(req)
             reason = rejection.reason(self.rotation.retry_after_s())
             self.send_abort_output(AbortReq(rid=req.rid, finished_reason=reason), req)
 

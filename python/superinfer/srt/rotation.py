@@ -11,6 +11,7 @@ from superinfer.sched.plan import ParkReason, Plan, Pool
 from superinfer.sched.rotation import RotationPolicy
 from superinfer.srt.clock import TickClock
 from superinfer.srt.jobs import JobBook
+from superinfer.srt.ledger import is_internal
 
 GROWTH_TOKENS = 8
 """KV that a request must find free beyond its next step, so that it is not taken out right after it came in."""
@@ -84,7 +85,7 @@ class Rotation:
             residents.append(self.book.prefilling(chunked, now_us, elapsed_us))
         resident_tokens = sum(job.computed_tokens for job in residents)
         outside = self.book.waiting(waiting)
-        hopeless = rejection.hopeless(outside, now_us, self.policy.step_time) if self.rejects else ()
+        hopeless = self._hopeless(outside) if self.rejects else ()
         self.rejected = [self.book.req_of(job) for job in hopeless]
         self.jobs = sorted({*residents, *outside}.difference(hopeless), key=lambda job: job.state.seq)
         margin = NEWCOMERS * (GROWTH_TOKENS + self.page_size)
@@ -106,6 +107,11 @@ class Rotation:
     def retry_after_s(self) -> int:
         """Seconds until what waits now will have been computed."""
         return max(1, math.ceil(rejection.backlog_us(self.jobs, self.policy.step_time) / 1e6))
+
+    def _hopeless(self, outside: Sequence[Job]) -> Sequence[Job]:
+        """Who cannot be on time; probes of the server itself are always answered."""
+        asked = [job for job in outside if not is_internal(self.book.req_of(job))]
+        return rejection.hopeless(asked, self.clock.now_us, self.policy.step_time)
 
     def _admission(self, plan: Plan, chunked: Any, *, idle: bool) -> Admission:
         """The prompts of the plan that SGLang can take: only one may be computed in part."""

@@ -149,6 +149,7 @@ SEAMS: tuple[Seam, ...] = (
     ),
     Seam(f"{_MANAGERS}.scheduler.NextBatchPlan"),
     Seam(f"{_MANAGERS}.io_struct.AbortReq"),
+    Seam("sglang.srt.beam_search.coordinator.BeamCoordinator.retire_group", "self req"),
     Seam("sglang.srt.constrained.grammar_manager.GrammarManager.has_waiting_grammars", "self"),
     Seam("sglang.srt.constrained.grammar_manager.GrammarManager.get_ready_grammar_requests", "self"),
     Seam("sglang.srt.mem_cache.common.release_kv_cache", "req tree_cache checkpoint"),

@@ -32,6 +32,7 @@ def req(rid, prompt=100, *, cls="batch", output=0, matched=0, computed=None):
         sampling_params=params,
         time_stats=SimpleNamespace(created_time=0.0),
         num_matched_prefix_tokens=matched,
+        return_logprob=False,
         extend_end=computed,
     )
 
