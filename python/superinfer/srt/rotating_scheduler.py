@@ -171,6 +171,7 @@ class RotatingScheduler(SLOScheduler):
             req.arrival_processed_tokens = self.processed_tokens_counter
         if self.slo_metrics:
             state_of = self.ledger.state_of
+            self.slo_metrics.waiting(map(state_of, self.waiting_queue))
             self.slo_metrics.parked(state_of(req) for req in self.waiting_queue if self.rotation.book.has_run(req))
             self.slo_metrics.step_time_error(self.rotation.policy.step_time.error)
 

@@ -72,7 +72,7 @@ READS: tuple[Reads, ...] = (
         "chunked_prefill_size disable_radix_cache disaggregation_mode dllm_algorithm dp_size dtype enable_dp_attention"
         " enable_lora enable_mixed_chunk enable_pdmux enable_prefill_delayer enable_priority_scheduling grpc_mode"
         " grpc_port is_embedding kv_cache_dtype lora_paths max_total_tokens mem_fraction_static min_free_slots_delay"
-        " pp_size prefill_decode_interval sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle smg_grpc_mode"
-        " speculative_algorithm tokenizer_worker_num tp_size use_ray",
+        " pp_size prefill_decode_interval sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle"
+        " smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
     ),
 )
