@@ -35,7 +35,8 @@ def two_ranks(tiny_model, decisions, tmp_path_factory):
     (folder / "config.toml").write_text(CONFIG.format(folder=decisions))
     args = ["--model-path", str(tiny_model), "--slo-classes", str(folder / "config.toml"), *SMALL, "--tp-size", "2"]
     args[args.index("--max-total-tokens") + 1] = "1024"
-    with running_server(folder / "server.log", *args, "--chunked-prefill-size", "64", env=STRICT) as server:
+    env = STRICT | {"SGLANG_CPU_OMP_THREADS_BIND": "0|1"}  # a core for each rank
+    with running_server(folder / "server.log", *args, "--chunked-prefill-size", "64", env=env) as server:
         yield server
 
 
