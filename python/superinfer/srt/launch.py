@@ -6,7 +6,7 @@ from typing import Any
 
 from superinfer.config import Config, enable
 from superinfer.slo import SLOPolicy
-from superinfer.srt import process, support, threads
+from superinfer.srt import children, process, support, threads
 from superinfer.srt.hooks import Role
 
 
@@ -38,6 +38,7 @@ def _run(server_args: Any, policy: SLOPolicy) -> None:
     from superinfer.srt import http
 
     http.install(app, policy)
+    children.fork_when_safe()
     try:
         launch_server(
             server_args,
