@@ -1,55 +1,68 @@
-"""The systems compared: SuperInfer's schedulers on the same kernels, and peers as `benchmark.engine` starts them."""
+"""The systems compared: SuperInfer, other schedulers on its kernels, and peers as `benchmark.engine` starts them.
+
+All have the same room for keys and values, in tokens.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from benchmark.engine.engines import ENGINES, Engine, Setting
+from benchmark.engine.engines import ENGINES, KV_TOKENS, Engine, Setting
 from benchmark.engine.workloads import Urgency
 from benchmark.mixed.loads import Targets
 
-_ROTATION = "[rotation]\nenabled = true\nmax_step_ms = 250\n"
+_VLLM_BLOCK = 128
 _PLAIN: Mapping[Urgency, Mapping[str, Any]] = {urgency: {} for urgency in Urgency}
 
 
-def rotation(setting: Setting, targets: Targets) -> Engine:
-    """SuperInfer, requests taking turns."""
-    file = setting.scratch / "superinfer.toml"
-    file.write_text(_ROTATION)
-    engine = slack(setting, targets)
-    return replace(engine, name="rotation", command=[*engine.command, "--slo-classes", str(file)])
-
-
-def slack(setting: Setting, targets: Targets) -> Engine:
-    """SuperInfer with its queue in the order of slack; who runs, runs to its end."""
-    chat = {"class": "interactive", "ttft_ms": targets.ttft_ms, "tpot_ms": targets.tpot_ms}
-    fields: Mapping[Urgency, Mapping[str, Any]] = {
-        Urgency.PLAIN: {},
-        Urgency.CHAT: {"slo": chat},
-        Urgency.BATCH: {"slo": {"class": "batch"}},
+def superinfer(setting: Setting, targets: Targets) -> Engine:
+    """SuperInfer as it is started by default, told what each request is promised."""
+    promises = {
+        Urgency.CHAT: {"class": "interactive", "ttft_ms": targets.ttft_ms, "tpot_ms": targets.tpot_ms},
+        Urgency.AGENT: {"class": "standard", "deadline_ms": targets.step_ms},
+        Urgency.BATCH: {"class": "batch"},
     }
-    return replace(ENGINES["superinfer"](setting), name="slack", fields=fields)
+    fields: Mapping[Urgency, Mapping[str, Any]] = {Urgency.PLAIN: {}} | {
+        urgency: {"slo": slo} for urgency, slo in promises.items()
+    }
+    return replace(ENGINES["superinfer"](setting), fields=fields)
+
+
+def untold(setting: Setting, targets: Targets) -> Engine:
+    """The same server, told nothing."""
+    return replace(superinfer(setting, targets), name="superinfer-untold", fields=_PLAIN)
 
 
 def fcfs(setting: Setting, targets: Targets) -> Engine:
-    """The same kernels and nothing promised: first come, first served."""
-    return replace(slack(setting, targets), name="fcfs", fields=_PLAIN)
+    """SuperInfer's kernels under SGLang's own scheduler: first come, first served."""
+    file = setting.scratch / "superinfer.toml"
+    file.write_text("[rotation]\nenabled = false\n")
+    engine = untold(setting, targets)
+    return replace(engine, name="fcfs", command=[*engine.command, "--slo-classes", str(file)])
 
 
-def _peer(name: str, *, plain: bool = False) -> Callable[[Setting, Targets], Engine]:
+def stock(setting: Setting, targets: Targets) -> Engine:
+    """Stock SGLang, told priorities."""
+    return ENGINES["stock"](setting)
+
+
+def _vllm(name: str, fields: Mapping[Urgency, Mapping[str, Any]] | None = None) -> Callable[..., Engine]:
     def start(setting: Setting, targets: Targets) -> Engine:
-        engine = ENGINES[name](setting)
-        return replace(engine, name=f"{name}-fcfs", fields=_PLAIN) if plain else engine
+        engine = ENGINES["vllm"](setting)
+        room = ["--block-size", str(_VLLM_BLOCK), "--num-gpu-blocks-override", str(KV_TOKENS // _VLLM_BLOCK)]
+        return replace(engine, name=name, command=[*engine.command, *room], fields=fields or engine.fields)
 
     return start
 
 
 SYSTEMS: Mapping[str, Callable[[Setting, Targets], Engine]] = {
-    "rotation": rotation,
-    "slack": slack,
+    "superinfer": superinfer,
     "fcfs": fcfs,
-    "stock": _peer("stock"),
-    "vllm": _peer("vllm"),
-    "vllm-fcfs": _peer("vllm", plain=True),
+    "stock": stock,
+    "vllm": _vllm("vllm"),
+    "vllm-fcfs": _vllm("vllm-fcfs", _PLAIN),
+    "superinfer-untold": untold,
 }
 """System by the name that the command line knows. Peers are told priorities, except where the name says fcfs."""
+
+DEFAULT = ("superinfer", "fcfs", "stock", "vllm", "vllm-fcfs")
