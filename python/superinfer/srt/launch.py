@@ -21,6 +21,7 @@ def serve(config: Config, argv: Sequence[str]) -> None:
         UnsupportedError: A combination of features that SuperInfer does not support.
         HookError: SGLang did not take our hooks.
     """
+    children.start_with(threads.HUGE_PAGES)
     enable(config)
     threads.reserve_for_scheduler()
     process.load(Role.SERVER)
