@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from benchmark.engine.engines import ENGINES, KV_TOKENS, Engine, Setting
+from benchmark.engine.engines import ENGINES, KV_TOKENS, Engine, Setting, priorities
 from benchmark.engine.workloads import Urgency
 from benchmark.mixed.loads import Targets
 
@@ -33,12 +33,18 @@ def untold(setting: Setting, targets: Targets) -> Engine:
     return replace(superinfer(setting, targets), name="superinfer-untold", fields=_PLAIN)
 
 
-def fcfs(setting: Setting, targets: Targets) -> Engine:
-    """SuperInfer's kernels under SGLang's own scheduler: first come, first served."""
-    file = setting.scratch / "superinfer.toml"
-    file.write_text("[rotation]\nenabled = false\n")
-    engine = untold(setting, targets)
-    return replace(engine, name="fcfs", command=[*engine.command, "--slo-classes", str(file)])
+def _builtin(name: str, fields: Mapping[Urgency, Mapping[str, Any]], *arguments: str) -> Callable[..., Engine]:
+    """SuperInfer's kernels under one of SGLang's own schedulers, at its best setting."""
+
+    def start(setting: Setting, targets: Targets) -> Engine:
+        file = setting.scratch / "superinfer.toml"
+        file.write_text("[rotation]\nenabled = false\n")
+        engine = ENGINES["superinfer"](setting)
+        return replace(
+            engine, name=name, command=[*engine.command, "--slo-classes", str(file), *arguments], fields=fields
+        )
+
+    return start
 
 
 def stock(setting: Setting, targets: Targets) -> Engine:
@@ -57,12 +63,16 @@ def _vllm(name: str, fields: Mapping[Urgency, Mapping[str, Any]] | None = None) 
 
 SYSTEMS: Mapping[str, Callable[[Setting, Targets], Engine]] = {
     "superinfer": superinfer,
-    "fcfs": fcfs,
+    "fcfs": _builtin("fcfs", _PLAIN),
+    "lpm": _builtin("lpm", _PLAIN, "--schedule-policy", "lpm"),
+    "hrrn": _builtin("hrrn", _PLAIN, "--schedule-policy", "hrrn"),
+    "priority": _builtin("priority", priorities(chat=2, agent=1, batch=0), "--enable-priority-scheduling"),
     "stock": stock,
     "vllm": _vllm("vllm"),
     "vllm-fcfs": _vllm("vllm-fcfs", _PLAIN),
     "superinfer-untold": untold,
 }
-"""System by the name that the command line knows. Peers are told priorities, except where the name says fcfs."""
+"""System by its name on the command line. ``fcfs``, ``lpm``, ``hrrn`` and ``priority`` are SGLang's schedulers on
+SuperInfer's kernels. Peers are told priorities, except where the name says fcfs."""
 
 DEFAULT = ("superinfer", "fcfs", "stock", "vllm", "vllm-fcfs")

@@ -25,32 +25,12 @@ class ConfigError(ValueError):
     """The configuration cannot be used; the message names the file and the field."""
 
 
-class SchedulerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How waiting requests are ordered and admitted.
-
-    Attributes:
-        urgent_ms: A request is served by slack once its slack is below this, and by class until then.
-        slack_bucket_ms: Slacks closer than this count as equal, so that order does not flicker.
-        max_wait_ms: A request that has waited longer may use the aged lane.
-        aged_every: One admission in so many goes to the aged lane while it has a taker.
-        skip_ahead: Requests too large for the free memory that one pass may pass over; 0 admits strictly in
-            order.
-        max_passed: Admissions a passed-over request tolerates before everything behind it waits.
-    """
-
-    urgent_ms: Millis = 10_000
-    slack_bucket_ms: Millis = 50
-    max_wait_ms: Millis = 60_000
-    aged_every: Annotated[int, msgspec.Meta(ge=1)] = 8
-    skip_ahead: Count = 8
-    max_passed: Count = 64
-
-
 class RotationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How requests take turns in the engine.
 
     Attributes:
-        enabled: Whether running requests are taken out to let more urgent ones in.
+        enabled: Whether SLOs decide who is served when, and running requests are taken out to let more urgent ones
+            in; if not, SGLang decides, and SLOs are only measured.
         slice_ms: Service in the fastest tier before a request may be taken out; twice that in each further tier.
         max_step_ms: Longest engine step: what an urgent newcomer may have to wait.
         max_parked: Requests taken out in one pass, at most.
@@ -58,7 +38,7 @@ class RotationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         force_every: For tests: also take a request out every so many passes; 0 never does.
     """
 
-    enabled: bool = False
+    enabled: bool = True
     slice_ms: Millis = 100
     max_step_ms: Millis = 250
     max_parked: Count = 4
@@ -70,8 +50,7 @@ class ObserveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What the server tells about itself beside metrics.
 
     Attributes:
-        events: ZeroMQ address at which the scheduler publishes its events, such as ``tcp://127.0.0.1:5556``; needs
-            rotation.
+        events: ZeroMQ address at which the scheduler publishes its events, such as ``tcp://127.0.0.1:5556``.
     """
 
     events: str | None = None
@@ -98,7 +77,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         default_slo_class: Class of requests that name none.
         classes: Class name -> targets in wire form; redefines a preset or adds a class.
         clamps: Which classes a tenant or an API key may ask for.
-        scheduler: Order and admission.
         rotation: Turns in the engine.
         observe: Events.
     """
@@ -106,7 +84,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     default_slo_class: str = "standard"
     classes: dict[str, dict[str, Any]] = {}
     clamps: list[ClampConfig] = []
-    scheduler: SchedulerConfig = SchedulerConfig()
     rotation: RotationConfig = RotationConfig()
     observe: ObserveConfig = ObserveConfig()
 

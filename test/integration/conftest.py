@@ -24,10 +24,6 @@ tpot_ms = 50
 ttft_ms = 5000
 tpot_ms = 500
 
-[scheduler]
-skip_ahead = 4
-max_passed = 3
-
 [[clamps]]
 tenant = "cheap"
 classes = ["batch"]

@@ -141,7 +141,7 @@ def test_state_shows_hooks_and_outcomes(server):
     (scheduler,) = state["schedulers"]
     assert all(state["hooks"].values())
     assert all(scheduler["hooks"].values())
-    assert scheduler["scheduler"] == "SlackScheduler"
+    assert scheduler["scheduler"] == "RotatingScheduler"
     assert scheduler["outcomes"]["batch"]["none"] >= 1
 
 

@@ -72,13 +72,11 @@ SUBCLASSES = [
     "superinfer.srt.linear.PackedLinearMethod",
     "superinfer.srt.linear.PackedTableMethod",
     *(hook.replacement for hook in hooks()),
-    "superinfer.srt.adder.SkipAheadAdder",
     "superinfer.srt.planned_prefill.PlannedAdder",
     "superinfer.srt.planned_prefill.PlannedSchedulePolicy",
-    "superinfer.srt.scheduler.SlackScheduler",
+    "superinfer.srt.scheduler.SLOScheduler",
     "superinfer.srt.cpu.PortableCpuPlatform",
     "superinfer.srt.internal_state.SLOInternalState",
-    "superinfer.srt.queue_policy.SlackSchedulePolicy",
     "superinfer.srt.streamer.SLOOutputStreamer",
 ]
 

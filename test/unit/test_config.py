@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from superinfer.config import ENV, ClampConfig, Config, ConfigError, SchedulerConfig, active, enable, load_config
+from superinfer.config import ENV, ClampConfig, Config, ConfigError, RotationConfig, active, enable, load_config
 from superinfer.slo import SLO, Carried, Principal
 from unit.strategies import MILLIS, NAMES, slos
 
@@ -17,7 +17,7 @@ EXPECTED = Config(
     default_slo_class="chat",
     classes={"chat": {"ttft_ms": 300, "min_tps": 12.5}, "batch": {"kv": "int8"}},
     clamps=[ClampConfig(classes=["batch"], api_key_sha256=DIGEST, as_tenant="nightly")],
-    scheduler=SchedulerConfig(urgent_ms=2000, skip_ahead=0),
+    rotation=RotationConfig(enabled=False, slice_ms=20),
 )
 TOML = f"""
     default_slo_class = "chat"
@@ -30,9 +30,9 @@ TOML = f"""
     classes = ["batch"]
     api_key_sha256 = "{DIGEST}"
     as_tenant = "nightly"
-    [scheduler]
-    urgent_ms = 2000
-    skip_ahead = 0
+    [rotation]
+    enabled = false
+    slice_ms = 20
 """
 YAML = f"""
     default_slo_class: chat
@@ -41,7 +41,7 @@ YAML = f"""
       batch: {{kv: int8}}
     clamps:
       - {{classes: [batch], api_key_sha256: {DIGEST}, as_tenant: nightly}}
-    scheduler: {{urgent_ms: 2000, skip_ahead: 0}}
+    rotation: {{enabled: false, slice_ms: 20}}
 """
 JSON = json.dumps(msgspec.to_builtins(EXPECTED))
 
@@ -72,11 +72,10 @@ def test_an_empty_file_is_the_default_configuration(write, name):
     ("text", "named"),
     [
         ("default_class: batch", "default_class"),
-        ("scheduler: {urgent: 5}", "urgent"),
-        ("scheduler: {urgent_ms: 0}", "scheduler.urgent_ms"),
-        ("scheduler: {aged_every: 0}", "scheduler.aged_every"),
-        ("scheduler: {skip_ahead: -1}", "scheduler.skip_ahead"),
-        ("scheduler: {max_wait_ms: soon}", "scheduler.max_wait_ms"),
+        ("rotation: {slice: 5}", "slice"),
+        ("rotation: {slice_ms: 0}", "rotation.slice_ms"),
+        ("rotation: {max_parked: -1}", "rotation.max_parked"),
+        ("rotation: {max_wait_ms: soon}", "rotation.max_wait_ms"),
         ("default_slo_class: gold", "default_slo_class"),
         ("default_slo_class: ''", "default_slo_class"),
         ("classes: {chat: {ttft: 5}}", "classes.chat.ttft"),
@@ -128,7 +127,7 @@ CONFIGS = st.builds(
     default_slo_class=NAMES,
     classes=st.dictionaries(NAMES, slos().map(SLO.to_dict), max_size=2),
     clamps=st.lists(st.builds(ClampConfig, classes=st.lists(NAMES, min_size=1, max_size=2), tenant=NAMES), max_size=2),
-    scheduler=st.builds(SchedulerConfig, urgent_ms=MILLIS, aged_every=st.integers(1, 9), skip_ahead=st.integers(0, 9)),
+    rotation=st.builds(RotationConfig, enabled=st.booleans(), slice_ms=MILLIS, max_parked=st.integers(0, 9)),
 )
 
 
@@ -144,7 +143,7 @@ def test_is_off_without_the_variable(environ):
     assert active(environ) is None
 
 
-@pytest.mark.parametrize("text", ["1", "{", '{"unknown": 1}', '{"scheduler": {"urgent_ms": 0}}', "\udcff", "["])
+@pytest.mark.parametrize("text", ["1", "{", '{"unknown": 1}', '{"rotation": {"slice_ms": 0}}', "\udcff", "["])
 def test_a_broken_variable_is_an_error_that_names_it(text):
     with pytest.raises(ConfigError, match=ENV):
         active({ENV: text})
@@ -154,7 +153,7 @@ def test_the_configuration_cannot_be_changed():
     with pytest.raises(AttributeError):
         Config().default_slo_class = "batch"
     with pytest.raises(AttributeError):
-        SchedulerConfig().urgent_ms = 1
+        RotationConfig().slice_ms = 1
 
 
 def test_the_environment_of_this_process_is_the_default(monkeypatch):

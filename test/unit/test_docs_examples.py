@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from superinfer.config import Config, RotationConfig, SchedulerConfig, load_config
+from superinfer.config import Config, RotationConfig, load_config
 from superinfer.slo import PRESETS, SLO, Outcome, SLOClasses, SLOPolicy, Timeline
 from superinfer.slo.carriers import PRIORITY_CLASSES, PRIORITY_HEADER, TARGET_HEADERS, TIER_CLASSES
 from superinfer.slo.fields import KV_FORMATS, MAX_MS, MAX_TPS, MIN_TPS
@@ -48,18 +48,25 @@ def test_the_example_file_is_complete_and_its_scheduler_is_the_default(example):
     (toml,) = blocks("toml")
     for name in msgspec.structs.asdict(example):
         assert re.search(rf"^(\[*{name}\b)", toml, re.MULTILINE), name
-    for name, table in (("scheduler", SchedulerConfig), ("rotation", RotationConfig)):
-        written = toml.partition(f"[{name}]\n")[2].partition("\n\n")[0].splitlines()
-        fields = [field for field in table.__struct_fields__ if field != "force_every"]  # for tests only
-        assert [line.split(" = ")[0] for line in written] == fields
-        assert getattr(example, name) == table()
+    written = toml.partition("[rotation]\n")[2].partition("\n\n")[0].splitlines()
+    fields = [field for field in RotationConfig.__struct_fields__ if field != "force_every"]  # for tests only
+    assert [line.split(" = ")[0] for line in written] == fields
+    assert example.rotation == RotationConfig()
     assert example.default_slo_class == Config().default_slo_class
 
 
-def test_scheduling_options():
-    schema = msgspec.json.schema(SchedulerConfig)["$defs"]["SchedulerConfig"]["properties"]
-    expected = [[name, str(field["default"]), f"{field['minimum']} or more"] for name, field in schema.items()]
-    assert [[cell.lstrip("| ") for cell in row[:3]] for row in rows("Scheduling")] == expected
+def test_rotation_options():
+    schema = msgspec.json.schema(RotationConfig)["$defs"]["RotationConfig"]["properties"]
+    expected = [
+        [
+            name,
+            msgspec.json.encode(field["default"]).decode(),
+            f"{field['minimum']} or more" if "minimum" in field else "–",
+        ]
+        for name, field in schema.items()
+    ]
+    written = [[cell.lstrip("| ").strip("`") for cell in row[:3]] for row in rows("Rotation")]
+    assert written == expected
 
 
 def test_fields_of_an_slo():

@@ -14,7 +14,6 @@ class SLOState:
         rank: Importance of its class, 0 first.
         seq: Arrival number; the last word in every order, so that orders are total.
         arrival_us: Arrival at the server.
-        passed_over: Requests admitted ahead of it while it was too large for the free memory.
         timeline: Tokens sent so far.
     """
 
@@ -22,7 +21,6 @@ class SLOState:
     rank: int
     seq: int
     arrival_us: int
-    passed_over: int = 0
     timeline: Timeline = field(init=False)
 
     def __post_init__(self) -> None:

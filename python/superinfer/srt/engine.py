@@ -35,8 +35,9 @@ class Engine(StockEngine):
     def __init__(self, *, slo_config: config.Config | None = None, **kwargs: Any) -> None:
         if slo_config is not None:
             config.enable(slo_config)
+        settings = slo_config or config.active() or config.Config()
         if "server_args" not in kwargs:
             kwargs.setdefault("model_path", str(kwargs.get("model_path") or ensure_default_model()))
             kwargs["server_args"] = self.server_args_class(**{"log_level": "error", **kwargs})
-        support.check(kwargs["server_args"])
+        support.check(kwargs["server_args"], settings)
         super().__init__(server_args=kwargs["server_args"])

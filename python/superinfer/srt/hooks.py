@@ -37,7 +37,7 @@ ROTATING = Hook(
     "superinfer.srt.rotating_scheduler.RotatingScheduler",
     Role.SCHEDULER,
 )
-SLACK_ONLY = Hook(ROTATING.target, "superinfer.srt.scheduler.SlackScheduler", Role.SCHEDULER)
+MEASURING = Hook(ROTATING.target, "superinfer.srt.scheduler.SLOScheduler", Role.SCHEDULER)
 
 PLATFORM_HOOK = "sglang.srt.platforms.current_platform"
 
@@ -50,7 +50,7 @@ def hooks() -> tuple[Hook, ...]:
     """The replacements that the active configuration asks for."""
     settings = config.active()
     rotates = settings is None or settings.rotation.enabled
-    return TOKENIZER_MANAGER, ROTATING if rotates else SLACK_ONLY
+    return TOKENIZER_MANAGER, ROTATING if rotates else MEASURING
 
 
 def register(role: Role) -> None:

@@ -33,8 +33,8 @@ class SLOInternalState(SchedulerInternalStateController):
             "running_total": len(scheduler.running_batch.reqs),
             "outcomes": outcomes,
             "cost": {
-                "prefill_token_us": round(scheduler.meter.cost.prefill_token_us, 3),
-                "decode_step_us": scheduler.meter.cost.decode_us(1),
+                "prefill_token_us": round(scheduler.step_time.prefill_prices_us[1], 3),
+                "decode_step_us": scheduler.step_time.decode_us(1),
             },
             "rotation": self._rotation(),
         }

@@ -78,6 +78,10 @@ class JobBook:
             jobs.append(job)
         return jobs
 
+    def is_inside(self, req: Any) -> bool:
+        """Whether ``req`` was in the engine when it was last looked at."""
+        return self.job_of(req).phase in (Phase.RUNNING, Phase.PREFILL)
+
     def parked(self, job: Job, now_us: int) -> None:
         """A request was taken out of the engine."""
         job.phase, job.slice_us, job.waiting_since_us = Phase.PARKED, 0, now_us

@@ -28,7 +28,7 @@ def serve(config: Config, argv: Sequence[str]) -> None:
     from sglang.srt.server_args import prepare_server_args
 
     server_args = prepare_server_args(list(argv))
-    support.check(server_args)
+    support.check(server_args, config)
     _run(server_args, config.slo_policy())
 
 

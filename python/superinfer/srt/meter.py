@@ -1,10 +1,9 @@
-"""Feeds the cost models from the engine's steps."""
+"""Measures the engine's steps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from superinfer.sched import CostModel
 from superinfer.sched.step_time import StepLoad
 
 
@@ -16,12 +15,10 @@ class StepMeter:
     for the step before, which in a steady run costs the same.
 
     Attributes:
-        cost: Learns in any case.
-        learn: Is told of each step and the microseconds it took, if given.
+        learn: Is told of each step and the microseconds it took.
     """
 
-    cost: CostModel = field(default_factory=CostModel)
-    learn: Callable[[StepLoad, int], None] | None = None
+    learn: Callable[[StepLoad, int], None]
     _load: StepLoad = field(default_factory=StepLoad)
     _started_us: int | None = None
 
@@ -34,10 +31,7 @@ class StepMeter:
             after_idle: Whether the engine had nothing to do before, so that the interval measures nothing.
         """
         if self._started_us is not None and not after_idle:
-            elapsed_us = now_us - self._started_us
-            self.cost.observe(self._load.prefill_tokens, self._load.decode_rows, elapsed_us)
-            if self.learn:
-                self.learn(self._load, elapsed_us)
+            self.learn(self._load, now_us - self._started_us)
         self._load, self._started_us = load_of(batch), now_us
 
 

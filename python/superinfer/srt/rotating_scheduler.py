@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from sglang.srt.managers.io_struct import AbortReq
 from sglang.srt.managers.scheduler import NextBatchPlan
 from sglang.srt.runtime_context import get_parallel
 
@@ -11,18 +12,18 @@ from superinfer import config
 from superinfer.observe.publisher import EventPublisher
 from superinfer.sched.forced import ForcedRotation
 from superinfer.sched.rotation import RotationPolicy, RotationSettings
-from superinfer.sched.step_time import StepLoad
+from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
-from superinfer.srt import parking
+from superinfer.srt import parking, support
 from superinfer.srt.clock import TickClock, read_us
 from superinfer.srt.events import EventFeed
 from superinfer.srt.jobs import JobBook
 from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
 from superinfer.srt.rotation import Rotation
-from superinfer.srt.scheduler import SlackScheduler
+from superinfer.srt.scheduler import SLOScheduler
 
 
-class RotatingScheduler(SlackScheduler):
+class RotatingScheduler(SLOScheduler):
     """Rotates requests through the radix tree: what is parked waits in the queue, its KV in the tree while it may.
 
     Attributes:
@@ -36,16 +37,19 @@ class RotatingScheduler(SlackScheduler):
     def init_schedule_policy(self) -> None:
         """The waiting queue stands in the order of the plan."""
         super().init_schedule_policy()
-        settings = config.active()
-        assert settings is not None
-        policy = _policy(settings.rotation, self.chunked_prefill_size)
+        support.check_cache(self.tree_cache)
+        policy = _policy(self.settings.rotation, self.chunked_prefill_size, self.step_time)
         book = JobBook(policy, self.ledger, self._may_park)
         self.rotation = Rotation(policy, book, self.clock, self.page_size)
         self.ledger.on_close = self._closed
         self.meter.learn = self._learn
-        self.events = _events(settings, book, self.clock, policy)
+        self.events = _events(self.settings, book, self.clock, policy)
         self.policy = PlannedSchedulePolicy(
-            *self._queue_policy_arguments(),
+            self.schedule_policy,
+            self.tree_cache,
+            self.enable_hierarchical_cache,
+            self.enable_priority_scheduling,
+            self.schedule_low_priority_values_first,
             admission=lambda: self.rotation.admission,
         )
         self._finishing: set[Any] = set()
@@ -57,6 +61,28 @@ class RotatingScheduler(SlackScheduler):
         if self.events:
             self.events.arrived(req)
         return req
+
+    def _add_request_to_queue(self, req: Any, is_retracted: bool = False) -> None:
+        """A request arrives, or SGLang itself takes it out: to pause, or because memory is short after all."""
+        if self.rotation.book.is_inside(req):
+            self.rotation.book.parked(self.rotation.book.job_of(req), self.clock.now_us)
+        super()._add_request_to_queue(req, is_retracted)
+
+    def _abort_on_queued_limit(self, recv_req: Any) -> bool:
+        """Only newcomers count towards a full queue, and only they are turned away."""
+        has_run = self.rotation.book.has_run
+        if self.max_queued_requests is None or has_run(recv_req):
+            return False
+        newcomers = sum(not has_run(req) for req in self.waiting_queue)
+        return newcomers >= self.max_queued_requests and super()._abort_on_queued_limit(recv_req)
+
+    def _poll_timeout_aborts(self) -> list[Any]:
+        """SGLang's limit on waiting is for newcomers: who has begun to answer is not cut off."""
+        items = super()._poll_timeout_aborts()
+        if not any(isinstance(item, AbortReq) for item in items):
+            return items
+        parked = {req.rid for req in self.waiting_queue if self.rotation.book.has_run(req)}
+        return [item for item in items if not (isinstance(item, AbortReq) and item.rid in parked)]
 
     def get_prefill_adder_class(self) -> Callable[..., PlannedAdder]:
         """One admission pass, limited to the plan."""
@@ -150,7 +176,7 @@ def _events(settings: config.Config, book: JobBook, clock: TickClock, policy: Ro
     return EventFeed(EventPublisher(settings.observe.events), book, clock, options.tiers.count, options.max_wait_us)
 
 
-def _policy(settings: config.RotationConfig, chunk_tokens: int | None) -> RotationPolicy:
+def _policy(settings: config.RotationConfig, chunk_tokens: int | None, step_time: StepTime) -> RotationPolicy:
     chosen = RotationSettings(
         tiers=Tiers(slice_us=settings.slice_ms * 1000),
         max_step_us=settings.max_step_ms * 1000,
@@ -159,5 +185,5 @@ def _policy(settings: config.RotationConfig, chunk_tokens: int | None) -> Rotati
         max_parked=settings.max_parked,
     )
     if settings.force_every:
-        return ForcedRotation(chosen, every=settings.force_every)
-    return RotationPolicy(chosen)
+        return ForcedRotation(chosen, step_time, every=settings.force_every)
+    return RotationPolicy(chosen, step_time)

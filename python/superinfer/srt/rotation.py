@@ -79,10 +79,13 @@ class Rotation:
         if chunked is not None:
             residents.append(self.book.prefilling(chunked, now_us, elapsed_us))
         resident_tokens = sum(job.computed_tokens for job in residents)
-        margin = NEWCOMERS * (GROWTH_TOKENS + self.page_size)
-        pool = Pool(resident_tokens + free_tokens - margin, resident_tokens, len(residents) + free_rows)
-        self.memory_is_short = pool.capacity < sum(job.context_tokens + 1 for job in residents)
         self.jobs = sorted(residents + self.book.waiting(waiting), key=lambda job: job.state.seq)
+        margin = NEWCOMERS * (GROWTH_TOKENS + self.page_size)
+        # SGLang took nobody who would not fit alone, to the last token; then there are no newcomers to keep room for.
+        largest = max((job.context_tokens + 1 for job in self.jobs), default=0)
+        capacity = max(resident_tokens + free_tokens - margin, largest)
+        pool = Pool(capacity, resident_tokens, len(residents) + free_rows)
+        self.memory_is_short = capacity < sum(job.context_tokens + 1 for job in residents)
         plan = self.policy.decide(now_us, self.jobs, pool)
         self.parked = [self.book.req_of(job) for job in plan.park]
         self.admission = self._admission(plan, chunked, idle=not running)

@@ -1,83 +1,53 @@
-"""The scheduler that takes the place of SGLang's.
-
-It keeps an SLO state for every request, orders the waiting queue by slack, and admits past requests that do not
-fit. Decisions are made by the pure policies in ``superinfer.sched``; this class feeds and obeys them.
-"""
+"""SGLang's scheduler with the books of promises: what is owed to each request, and how it ended."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sglang.srt.managers.scheduler import Scheduler
+from sglang.srt.managers.scheduler import NextBatchPlan, Scheduler
 
 from superinfer import __version__, config
-from superinfer.sched import AgedLane, Candidate, QueueOrder, SkipAhead, SlackOrder, SLOState
+from superinfer.sched.step_time import StepTime
 from superinfer.srt import support
-from superinfer.srt.adder import SkipAheadAdder
-from superinfer.srt.clock import Tick, TickClock, read_us
+from superinfer.srt.clock import Tick, TickClock
 from superinfer.srt.internal_state import SLOInternalState
 from superinfer.srt.ledger import Ledger
 from superinfer.srt.linear import is_packed
 from superinfer.srt.meter import StepMeter
 from superinfer.srt.metrics import SchedulerMetrics
-from superinfer.srt.queue_policy import SlackSchedulePolicy
 from superinfer.srt.rotation import Rotation
 from superinfer.srt.streamer import SLOOutputStreamer
 from superinfer.srt.weight_updates import PackedWeightUpdater
 
 
-class SlackScheduler(Scheduler):
-    """SGLang's scheduler with SLO state, slack order and skip-ahead admission: who runs, runs to its end.
+class SLOScheduler(Scheduler):
+    """Measures what was promised, and what engine steps cost; who goes when is SGLang's decision.
 
     Attributes:
         settings: The operator's choices.
         clock: Time of the current pass.
         ledger: Promises and outcomes.
-        meter: Learns what engine steps cost.
+        step_time: What engine steps cost.
+        meter: Measures them.
         rotation: Turns in the engine; ``None`` where requests run to their end.
         slo_metrics: Prometheus metrics, or ``None`` where this rank publishes none.
     """
 
     def __init__(self, server_args: Any, port_args: Any) -> None:
-        support.check(server_args)
         settings = config.active()
         assert settings is not None, "only hooked in when SuperInfer is on"
+        support.check(server_args, settings)
         # Before super(): the init_* methods below run inside it.
-        self.settings = settings.scheduler
+        self.settings = settings
         self.clock = TickClock(shared=server_args.tp_size > 1)
         self.ledger = Ledger(settings.slo_policy(), self.clock)
-        self.meter = StepMeter()
+        self.step_time = StepTime()
+        self.meter = StepMeter(self.step_time.observe)
         self.rotation: Rotation | None = None
         self.slo_metrics: SchedulerMetrics | None = None
-        self._aged_lane = AgedLane(self.settings.aged_every)
-        self._queue_grew = False
         super().__init__(server_args, port_args)
 
     # Construction: SGLang asks these for the parts it is made of.
-
-    def init_schedule_policy(self) -> None:
-        """The waiting queue is ordered by slack."""
-        super().init_schedule_policy()
-        self._slack_order = SlackOrder(
-            urgent_us=self.settings.urgent_ms * 1000,
-            bucket_us=self.settings.slack_bucket_ms * 1000,
-            max_wait_us=self.settings.max_wait_ms * 1000,
-        )
-        self.policy = SlackSchedulePolicy(
-            *self._queue_policy_arguments(),
-            state_of=self.ledger.state_of,
-            decide=self._decide,
-        )
-
-    def _queue_policy_arguments(self) -> tuple[Any, ...]:
-        """What SGLang makes its queue policy of."""
-        return (
-            self.schedule_policy,
-            self.tree_cache,
-            self.enable_hierarchical_cache,
-            self.enable_priority_scheduling,
-            self.schedule_low_priority_values_first,
-        )
 
     def init_metrics_reporter(self) -> None:
         """Beside SGLang's metrics, ours; on the ranks that publish."""
@@ -102,15 +72,6 @@ class SlackScheduler(Scheduler):
     def get_output_streamer_class(self) -> Callable[..., SLOOutputStreamer]:
         """Outputs pass the ledger."""
         return partial(SLOOutputStreamer, ledger=self.ledger)
-
-    def get_prefill_adder_class(self) -> Callable[..., SkipAheadAdder]:
-        """One admission pass, with its own allowance for going past requests that do not fit."""
-        return partial(
-            SkipAheadAdder,
-            skip=SkipAhead(self.settings.skip_ahead, self.settings.max_passed),
-            state_of=self.ledger.state_of,
-            on_admit=self._admitted,
-        )
 
     def get_init_info(self) -> dict[str, Any]:
         """What the launcher learns of this rank: also that it runs this class."""
@@ -138,17 +99,8 @@ class SlackScheduler(Scheduler):
         self.ledger.state_of(req)
         return req
 
-    def _add_request_to_queue(self, req: Any, is_retracted: bool = False) -> None:
-        super()._add_request_to_queue(req, is_retracted)
-        self._queue_grew = True
-
-    def get_new_batch_prefill(self, running_batch: Any) -> Any:
+    def get_new_batch_prefill(self, running_batch: Any) -> NextBatchPlan:
         """Choose the requests of the next prefill batch."""
-        if self._queue_grew:
-            # SGLang closes admission once a request did not fit, until a running one leaves. The newcomer may
-            # be small enough, and urgent.
-            running_batch.batch_is_full = False
-            self._queue_grew = False
         waiting = bool(self.waiting_queue)
         plan = super().get_new_batch_prefill(running_batch)
         if waiting and self.slo_metrics:
@@ -164,17 +116,3 @@ class SlackScheduler(Scheduler):
         """A request ends outside the output stream."""
         self.ledger.close(req, aborted=True)
         super().send_abort_output(abort_req, req)
-
-    # Decisions.
-
-    def _decide(self, candidates: list[Candidate]) -> QueueOrder:
-        started_us = read_us()
-        order = self._slack_order.decide(
-            candidates, self.clock.now_us, self.meter.cost, aged_lane_open=self._aged_lane.open
-        )
-        if self.slo_metrics:
-            self.slo_metrics.decided(read_us() - started_us)
-        return order
-
-    def _admitted(self, state: SLOState) -> None:
-        self._aged_lane.admit(aged=state is self.policy.aged)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from superinfer.config import Config
+
 
 class UnsupportedError(ValueError):
     """The requested combination of features is not supported."""
@@ -16,23 +18,28 @@ class Limit:
 
     Attributes:
         mode: The flag or variable that asks for it, as the operator knows it.
-        asked: Whether the server arguments ask for it.
+        asked: Whether the server arguments and our configuration ask for it.
         why: End of the sentence "SuperInfer does not support MODE: ...".
     """
 
     mode: str
-    asked: Callable[[Any], bool]
+    asked: Callable[[Any, Config], bool]
     why: str
 
 
-def _env(name: str) -> Callable[[Any], bool]:
-    return lambda _: os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
+def _rotating(asked: Callable[[Any], bool]) -> Callable[[Any, Config], bool]:
+    """Refused only where requests take turns."""
+    return lambda args, config: config.rotation.enabled and asked(args)
+
+
+def _env(name: str) -> Callable[[Any, Config], bool]:
+    return lambda _args, _config: os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
 
 
 LIMITS = (
     Limit(
         "--tokenizer-worker-num above 1",
-        lambda a: a.tokenizer_worker_num > 1,
+        lambda a, _: a.tokenizer_worker_num > 1,
         "SGLang loads no plugins in those HTTP workers, so SLOs would be ignored there",
     ),
     Limit("SGLANG_RUST_SERVER", _env("SGLANG_RUST_SERVER"), "the Rust front end bypasses our SLO checks"),
@@ -43,49 +50,101 @@ LIMITS = (
     ),
     Limit(
         "gRPC serving",
-        lambda a: a.grpc_mode or a.smg_grpc_mode or a.grpc_port is not None,
+        lambda a, _: a.grpc_mode or a.smg_grpc_mode or a.grpc_port is not None,
         "that front end bypasses our SLO checks",
     ),
-    Limit("--use-ray", lambda a: a.use_ray, "Ray actors do not run our process checks"),
-    Limit("--pp-size above 1", lambda a: a.pp_size > 1, "pipeline stages run another scheduling loop"),
+    Limit("--use-ray", lambda a, _: a.use_ray, "Ray actors do not run our process checks"),
+    Limit("--pp-size above 1", lambda a, _: a.pp_size > 1, "pipeline stages run another scheduling loop"),
     Limit(
         "--disaggregation-mode",
-        lambda a: a.disaggregation_mode != "null",
+        lambda a, _: a.disaggregation_mode != "null",
         "prefill and decode servers run other scheduling loops",
     ),
-    Limit("--enable-pdmux", lambda a: a.enable_pdmux, "it runs another scheduling loop"),
-    Limit("--dllm-algorithm", lambda a: a.dllm_algorithm is not None, "it runs another scheduling loop"),
-    Limit("--enable-dp-attention", lambda a: a.enable_dp_attention, "its ranks would have to agree on ticks"),
+    Limit("--enable-pdmux", lambda a, _: a.enable_pdmux, "it runs another scheduling loop"),
+    Limit("--dllm-algorithm", lambda a, _: a.dllm_algorithm is not None, "it runs another scheduling loop"),
+    Limit("--enable-dp-attention", lambda a, _: a.enable_dp_attention, "its ranks would have to agree on ticks"),
     Limit(
         "--speculative-algorithm",
-        lambda a: a.speculative_algorithm is not None,
+        lambda a, _: a.speculative_algorithm is not None,
         "token times and slack are not defined for several tokens a step yet",
     ),
-    Limit("--is-embedding", lambda a: a.is_embedding, "SLOs are promises about generated tokens"),
+    Limit("--is-embedding", lambda a, _: a.is_embedding, "SLOs are promises about generated tokens"),
     Limit(
         "--schedule-policy other than fcfs",
-        lambda a: a.schedule_policy != "fcfs",
-        "the waiting queue is ordered by slack, which that policy would undo",
+        _rotating(lambda a: a.schedule_policy != "fcfs"),
+        "the queue is in the order of slack; [rotation] enabled = false leaves it to SGLang",
     ),
     Limit(
         "--enable-priority-scheduling",
-        lambda a: a.enable_priority_scheduling,
-        "importance comes from the SLO class; give clients a class instead of a priority",
+        _rotating(lambda a: a.enable_priority_scheduling),
+        "importance comes from the SLO class; [rotation] enabled = false leaves the queue to SGLang",
     ),
     Limit(
         "--scheduler-recv-interval above 1",
-        lambda a: a.scheduler_recv_interval > 1,
+        lambda a, _: a.scheduler_recv_interval > 1,
         "slack is computed on every pass and needs every arrival",
+    ),
+    Limit(
+        "--disable-radix-cache",
+        _rotating(lambda a: a.disable_radix_cache),
+        "who makes room leaves its KV in the radix tree; [rotation] enabled = false lets everybody run to the end",
+    ),
+    Limit(
+        "--chunked-prefill-size -1",
+        _rotating(lambda a: a.chunked_prefill_size is not None and a.chunked_prefill_size <= 0),
+        "prompts are computed in parts, beside the streams that decode",
+    ),
+    Limit(
+        "--prefill-decode-interval",
+        _rotating(lambda a: bool(a.prefill_decode_interval)),
+        "it holds back prompts that the plan of the step computes",
+    ),
+    Limit(
+        "--min-free-slots-delay",
+        _rotating(lambda a: a.min_free_slots_delay is not None),
+        "it holds back prompts that the plan of the step computes",
+    ),
+    Limit(
+        "--enable-prefill-delayer",
+        _rotating(lambda a: a.enable_prefill_delayer),
+        "it holds back prompts that the plan of the step computes",
+    ),
+    Limit(
+        "[observe] events without [rotation]",
+        lambda _, config: config.observe.events is not None and not config.rotation.enabled,
+        "they tell what the rotating scheduler does",
+    ),
+    Limit(
+        "[observe] events with --dp-size above 1",
+        lambda a, config: config.observe.events is not None and a.dp_size > 1,
+        "the schedulers of a server cannot publish at one address",
     ),
 )
 
 
-def check(server_args: Any) -> None:
+def check(server_args: Any, config: Config) -> None:
     """Refuse what is not supported.
+
+    Args:
+        server_args: SGLang's arguments.
+        config: SuperInfer's configuration.
 
     Raises:
         UnsupportedError: The first limit that ``server_args`` or the environment run into.
     """
     for limit in LIMITS:
-        if limit.asked(server_args):
+        if limit.asked(server_args, config):
             raise UnsupportedError(f"SuperInfer does not support {limit.mode}: {limit.why}.")
+
+
+def check_cache(tree_cache: Any) -> None:
+    """Refuse KV caches from which a parked request could not come back.
+
+    Raises:
+        UnsupportedError: The model has sliding windows or recurrent state.
+    """
+    if tree_cache.supports_swa() or tree_cache.supports_mamba():
+        raise UnsupportedError(
+            "SuperInfer does not support rotation for models with sliding windows or recurrent state: parked KV could "
+            "not be found again; [rotation] enabled = false lets everybody run to the end."
+        )

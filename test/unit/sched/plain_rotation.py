@@ -8,7 +8,6 @@ from superinfer.sched.job import Job, Phase
 from superinfer.sched.plan import Chunk, Plan
 from superinfer.sched.rotation import RotationPolicy
 from superinfer.sched.sizing import LEAST_TOKENS, PACE_SHARE
-from superinfer.sched.slack import tightest
 from superinfer.sched.step_time import StepLoad
 from superinfer.sched.tiers import DEMOTE_AT, PROMOTE_AT
 
@@ -87,7 +86,9 @@ class PlainRotation(RotationPolicy):
         alone_us = self.step_time.prefill_us(job.uncached_tokens, job.computed_tokens)
         next_us = max(alone_us, round(token_us * job.uncached_tokens))
         last_us = next_us + self.step_time.decode_us(job.remaining_tokens)
-        return tightest(job.state, now_us, next_us, last_us) or (None, next_us)
+        pairs = ((job.state.next_due_us, next_us), (job.state.last_due_us, last_us))
+        dues = [(due_us - now_us, estimate_us) for due_us, estimate_us in pairs if due_us is not None]
+        return min(dues, key=lambda pair: pair[0] - pair[1], default=(None, next_us))
 
     def _prompt_token_us(self, running, budget_us):
         tokens = self.step_time.prefill_tokens_within(budget_us, load_of(running), context=0)

@@ -1,7 +1,9 @@
+import re
 from types import SimpleNamespace
 
 import pytest
 
+from superinfer.config import Config, ObserveConfig, RotationConfig
 from superinfer.srt.support import LIMITS, UnsupportedError, check
 
 pytestmark = pytest.mark.unit
@@ -22,7 +24,29 @@ SUPPORTED = {
     "schedule_policy": "fcfs",
     "enable_priority_scheduling": False,
     "scheduler_recv_interval": 1,
+    "disable_radix_cache": False,
+    "chunked_prefill_size": None,
+    "prefill_decode_interval": None,
+    "min_free_slots_delay": None,
+    "enable_prefill_delayer": False,
+    "dp_size": 2,
 }
+ROTATING = Config()
+PLAIN = Config(rotation=RotationConfig(enabled=False))
+EVENTS = ObserveConfig(events="tcp://127.0.0.1:5556")
+WITH_ROTATION_ONLY = [
+    ("--schedule-policy other than fcfs", {"schedule_policy": "lpm"}),
+    ("--enable-priority-scheduling", {"enable_priority_scheduling": True}),
+    ("--disable-radix-cache", {"disable_radix_cache": True}),
+    ("--chunked-prefill-size -1", {"chunked_prefill_size": -1}),
+    ("--prefill-decode-interval", {"prefill_decode_interval": 2}),
+    ("--min-free-slots-delay", {"min_free_slots_delay": 1}),
+    ("--enable-prefill-delayer", {"enable_prefill_delayer": True}),
+]
+BY_CONFIGURATION = [
+    ("[observe] events without [rotation]", Config(rotation=RotationConfig(enabled=False), observe=EVENTS)),
+    ("[observe] events with --dp-size above 1", Config(observe=EVENTS)),
+]
 BY_ARGUMENT = [
     ("--tokenizer-worker-num above 1", {"tokenizer_worker_num": 2}),
     ("gRPC serving", {"grpc_mode": True}),
@@ -36,9 +60,8 @@ BY_ARGUMENT = [
     ("--enable-dp-attention", {"enable_dp_attention": True}),
     ("--speculative-algorithm", {"speculative_algorithm": "EAGLE"}),
     ("--is-embedding", {"is_embedding": True}),
-    ("--schedule-policy other than fcfs", {"schedule_policy": "lpm"}),
-    ("--enable-priority-scheduling", {"enable_priority_scheduling": True}),
     ("--scheduler-recv-interval above 1", {"scheduler_recv_interval": 2}),
+    *WITH_ROTATION_ONLY,
 ]
 BY_ENVIRONMENT = ["SGLANG_RUST_SERVER", "SGLANG_ENABLE_REQUEST_DECOMPRESSION"]
 
@@ -54,17 +77,18 @@ def arguments(**changes):
 
 
 def test_the_plain_case_is_supported():
-    check(arguments())
+    check(arguments(), ROTATING)
 
 
 def test_every_limit_is_tested_below():
-    assert {limit.mode for limit in LIMITS} == {mode for mode, _ in BY_ARGUMENT} | set(BY_ENVIRONMENT)
+    tested = {mode for mode, _ in BY_ARGUMENT + BY_CONFIGURATION} | set(BY_ENVIRONMENT)
+    assert {limit.mode for limit in LIMITS} == tested
 
 
 @pytest.mark.parametrize(("mode", "changes"), BY_ARGUMENT)
 def test_refuses_an_argument_in_a_sentence_that_names_it(mode, changes):
     with pytest.raises(UnsupportedError) as caught:
-        check(arguments(**changes))
+        check(arguments(**changes), ROTATING)
     message = str(caught.value)
     assert message.startswith(f"SuperInfer does not support {mode}: ")
     assert message.endswith(".")
@@ -76,11 +100,22 @@ def test_refuses_an_argument_in_a_sentence_that_names_it(mode, changes):
 def test_refuses_an_environment_variable_that_is_on(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(UnsupportedError, match=f"does not support {name}: "):
-        check(arguments())
+        check(arguments(), ROTATING)
 
 
 @pytest.mark.parametrize("name", BY_ENVIRONMENT)
 @pytest.mark.parametrize("value", ["", "0", "false", "off"])
 def test_accepts_an_environment_variable_that_is_off(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    check(arguments())
+    check(arguments(), ROTATING)
+
+
+@pytest.mark.parametrize(("mode", "changes"), WITH_ROTATION_ONLY)
+def test_without_turns_sglang_may_do_as_it_is_told(mode, changes):
+    check(arguments(**changes), PLAIN)
+
+
+@pytest.mark.parametrize(("mode", "config"), BY_CONFIGURATION)
+def test_refuses_a_configuration_in_a_sentence_that_names_it(mode, config):
+    with pytest.raises(UnsupportedError, match=f"^SuperInfer does not support {re.escape(mode)}: "):
+        check(arguments(), config)
