@@ -7,10 +7,10 @@ import numpy as np
 
 from superinfer.sched.claim import AGED, DUE, REST, Claims
 from superinfer.sched.columns import Bools, Columns, Ints, Reader
-from superinfer.sched.feasible import late_jobs
+from superinfer.sched.feasible import first_to_go, late_jobs
 from superinfer.sched.job import Job
 from superinfer.sched.lengths import OutputLengths
-from superinfer.sched.owed import owed
+from superinfer.sched.owed import Owed, owed
 from superinfer.sched.plan import Chunk, Plan, Pool
 from superinfer.sched.room import Room
 from superinfer.sched.service import TenantService
@@ -45,12 +45,15 @@ class RotationSettings:
 class RotationPolicy:
     """Order by slack; a step as long as the tightest stream allows; rotation when somebody gains.
 
+    Prompts that can be computed in time go by when they are due, but for the first to arrive, as long as that makes no
+    other late: neither short nor long ones wait longer than they need to.
+
     Requests that owe nothing, or can no longer be on time, are a multi-level feedback queue within their class: a tier
     with shorter slices comes first, and a slower one when its share is due.
 
     **Waiting is bounded.** Of the requests that have had no service for W (``max_wait_us``), the one that waits longest
-    goes to the front of the pass. It gets what memory it needs and at least ``LEAST_TOKENS``, and more as far as what is
-    more important leaves it; only KV of others that are aged and half computed is not taken, but then these are
+    goes to the front of the pass. It gets what memory it needs and at least ``LEAST_TOKENS``, and more as far as what
+    is more important leaves it; only KV of others that are aged and half computed is not taken, but then these are
     served. So with N aged requests, itself among them, it waits at most W + (N + 1) * S without service, S being the
     longest step (``max_step_us``, if streams are not many more than can be decoded in that time). It must fit into the
     pool.
@@ -126,9 +129,18 @@ class RotationPolicy:
         aged = ~columns.running & (now_us - columns.waiting_since_us > self.settings.max_wait_us)
         band = np.where(can_be_met, DUE, REST + columns.terms.rank)
         band[_eldest(columns, aged)] = AGED
-        slack = (owes.left_us - owes.estimate_us) // self.settings.bucket_us
+        due = self._due(owes, columns.terms.seq, waits, can_be_met)
         turn = self._turn(columns.terms.rank, tier, waits & (band >= REST))
-        return Claims.ordered(columns, band, np.where(band == DUE, slack, turn), aged)
+        return Claims.ordered(columns, band, np.where(band == DUE, due, turn), aged)
+
+    def _due(self, owes: Owed, seq: Ints, waits: Bools, can_be_met: Bools) -> Ints:
+        """Places of those that can be on time: streams by slack, prompts as the class says."""
+        place = np.where(waits, owes.left_us, owes.left_us - owes.estimate_us) // self.settings.bucket_us
+        prompts = np.flatnonzero(waits & can_be_met)
+        if len(prompts):
+            first = first_to_go(owes.left_us[prompts], owes.estimate_us[prompts], seq[prompts])
+            place[prompts[first]] = place.min() - 1
+        return place
 
     def _turn(self, rank: Ints, tier: Ints, contending: Bools) -> Ints:
         """Of requests that owe nothing, those of the tier whose turn it is go first, the others by tier."""

@@ -4,6 +4,7 @@ import heapq
 from typing import NamedTuple
 
 from superinfer.sched.claim import AGED, DUE, REST
+from superinfer.sched.feasible import RESERVE
 from superinfer.sched.job import Job, Phase
 from superinfer.sched.plan import Chunk, Plan
 from superinfer.sched.rotation import RotationPolicy
@@ -76,9 +77,17 @@ class PlainRotation(RotationPolicy):
             bands.append(AGED if job is eldest else DUE if can_be_met else REST + job.state.rank)
         at_rest = [job for job, band in zip(jobs, bands, strict=True) if band >= REST and job.missing_tokens]
         turns = self._shares.turns({self._line(job) for job in at_rest})
+        prompts = [
+            (left, index, estimate, job)
+            for index, (job, (left, estimate)) in enumerate(zip(jobs, owed, strict=True))
+            if left is not None and job.missing_tokens and index not in late
+        ]
+        first = first_to_go(prompts)
         for job, band, old, (left, estimate) in zip(jobs, bands, aged, owed, strict=True):
-            if band == DUE:
-                bucket = (left - estimate) // self.settings.bucket_us
+            if job is first and band == DUE:
+                bucket = -1_000_000_000
+            elif band == DUE:
+                bucket = (left if job.missing_tokens else left - estimate) // self.settings.bucket_us
             else:
                 bucket = 0 if self._line(job) in turns else 1 + job.tier
             yield PlainClaim(band, bucket, self.service.served(job.state.slo.tenant), job.state.seq, old, job)
@@ -131,6 +140,17 @@ def given_up(jobs, now_us):
             end_us += cost
             late.add(costliest)
     return late
+
+
+def first_to_go(prompts):
+    """Of (left, index, cost, job) that are on time in this order, the first to arrive that may go before all others."""
+    may, spare_us, end_us = [], float("inf"), 0
+    for left_us, _, cost_us, job in sorted(prompts, key=lambda prompt: prompt[:2]):
+        if cost_us <= spare_us:
+            may.append(job)
+        end_us += cost_us
+        spare_us = min((1 - RESERVE) * left_us - end_us, spare_us)
+    return min(may, key=lambda job: job.state.seq, default=None)
 
 
 def next_tier(tiers, tier, estimate_us, left_us, served_us):
