@@ -27,4 +27,9 @@ class ForcedRotation(RotationPolicy):
         if self._passes % self.every or not running:
             return plan
         victim = min(running, key=lambda job: (job.rotations, job.state.seq))
-        return replace(plan, decode=tuple(job for job in plan.decode if job is not victim), park=(*plan.park, victim))
+        return replace(
+            plan,
+            decode=tuple(job for job in plan.decode if job is not victim),
+            park=(*plan.park, victim),
+            park_reasons=(*plan.park_reasons, "forced"),
+        )

@@ -1,8 +1,13 @@
 """What a scheduling pass decides."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from superinfer.sched.job import Job
+
+ParkReason = Literal["memory", "aged", "displaced", "forced"]
+"""Why a request is taken out: those that are inside do not all fit any more; one that has waited past the bound gets
+its room; somebody of an earlier band does; to show that it can be done (``ForcedRotation``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,11 @@ class Plan:
         prefill: What is computed of whose context; a request whose context becomes complete produces a token.
         park: Running or prefilling requests to take out first. Their KV stays until the memory is needed.
         reject: Waiting requests to refuse.
+        park_reasons: Why each of ``park`` is taken out, in their order; empty if the policy does not tell.
     """
 
     decode: tuple[Job, ...] = ()
     prefill: tuple[Chunk, ...] = ()
     park: tuple[Job, ...] = ()
     reject: tuple[Job, ...] = ()
+    park_reasons: tuple[ParkReason, ...] = ()

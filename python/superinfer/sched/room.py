@@ -6,7 +6,22 @@ import numpy as np
 
 from superinfer.sched.claim import AGED, Claims
 from superinfer.sched.columns import Ints
-from superinfer.sched.plan import Pool
+from superinfer.sched.plan import ParkReason, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Who has room, as places among the claims.
+
+    Attributes:
+        computing: Those that may compute, in order.
+        parked: Those to take out.
+        reasons: Why, one for each of these.
+    """
+
+    computing: Ints
+    parked: Ints
+    reasons: tuple[ParkReason, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +30,8 @@ class Room:
 
     A newcomer displaces residents of a later band only, and only those that have had their slice: equal never
     displaces equal, and nobody is taken out right after it came. What does not fit is passed by what does; its turn
-    comes with age: the one that has waited longest past the bound gets its room at once, whoever has it.
+    comes with age: the one that has waited longest past the bound gets its room at once, whoever has it, but for others
+    that have waited past the bound.
 
     Attributes:
         slice_us: Service before a request may be taken out.
@@ -25,20 +41,24 @@ class Room:
     slice_us: int
     max_parked: int
 
-    def make(self, claims: Claims, pool: Pool) -> tuple[Ints, Ints]:
-        """Those that may compute, in order, and those to take out; as places among the claims."""
+    def make(self, claims: Claims, pool: Pool) -> Places:
+        """Decide who has room."""
         need = claims.need_tokens
         free, rows = pool.capacity - int(need[claims.resident].sum()), pool.rows - int(claims.resident.sum())
-        residents = np.flatnonzero(claims.resident & ~claims.fixed).tolist()
+        leavers = claims.resident & ~claims.fixed
+        # From the end: the aged go only where those that are inside do not all fit any more.
+        residents = [*np.flatnonzero(leavers & claims.aged).tolist(), *np.flatnonzero(leavers & ~claims.aged).tolist()]
         wanted = _eldest_need(claims, pool.capacity)
         parked: list[int] = []
+        reasons: list[ParkReason] = []
         while residents and (free < wanted or rows < bool(wanted)):
+            reasons.append("memory" if free < 0 or rows < 0 else "aged")
             parked.append(victim := residents.pop())
             free, rows = free + int(need[victim]), rows + 1
         spare = max(self.max_parked - len(parked), 0)
         # Claims are in order of bands, so that whoever a newcomer may displace stands at the end.
-        had_slice = claims.resident & ~claims.fixed & (claims.slice_us >= self.slice_us)
-        movable = np.flatnonzero(had_slice[: residents[-1] + 1 if residents else 0]).tolist()
+        inside = np.array(residents, np.int64)
+        movable = inside[(claims.slice_us[inside] >= self.slice_us) & ~claims.aged[inside]].tolist()
         gains = _gains(claims, movable, spare)
         # Whoever goes may leave more than was asked for, to anybody after.
         newcomers = np.flatnonzero(~claims.resident & (need <= free + gains.tokens[AGED]))
@@ -53,13 +73,14 @@ class Room:
             free, rows = free - tokens, rows - 1
             if free < 0 or rows < 0:
                 while free < 0 or rows < 0:
+                    reasons.append("displaced")
                     parked.append(victim := movable.pop())
                     spare, free, rows = spare - 1, free + int(need[victim]), rows + 1
                 gains = _gains(claims, movable, spare)
             if free + gains.tokens[AGED] < least or rows + gains.rows[AGED] < 1:
                 break
         computing[parked] = False
-        return np.flatnonzero(computing), np.array(parked, np.int64)
+        return Places(np.flatnonzero(computing), np.array(parked, np.int64), tuple(reasons))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +97,10 @@ class Gains:
 
 
 def _eldest_need(claims: Claims, capacity_tokens: int) -> int:
-    """Tokens of the first in order if it is an aged newcomer and may have them; aged residents stay."""
+    """Tokens of the first in order if it is an aged newcomer and may have them; other aged ones stay."""
     if not claims.band.size or claims.resident[0] or claims.band[0] != AGED:
         return 0
-    kept = claims.need_tokens[claims.resident & (claims.band == AGED)].sum()
+    kept = claims.need_tokens[claims.resident & claims.aged].sum()
     need = int(claims.need_tokens[0])
     return need if need + kept <= capacity_tokens else 0
 

@@ -16,6 +16,7 @@ def test_every_second_pass_takes_out_the_one_that_was_taken_out_least():
     for now_us in range(6):
         plan = policy.decide(now_us, jobs, Pool(10_000, 500))
         assert not set(plan.park) & set(plan.decode)
+        assert plan.park_reasons == ("forced",) * len(plan.park)
         for one in plan.park:
             one.rotations += 1
         parked.append([one.state.seq for one in plan.park])

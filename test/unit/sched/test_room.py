@@ -24,13 +24,24 @@ def newcomer(seq, band, tokens):
     return band, job(seq, prompt=tokens)
 
 
+def places(members, capacity, rows=100):
+    """Arrival numbers of the claims in order, and who of them has room."""
+    columns = Reader().read([made for _, made in members], TenantService())
+    bands = np.array([band for band, _ in members], np.int64)
+    claims = Claims.ordered(columns, bands, np.zeros(len(members), np.int64), bands == AGED)
+    return columns.terms.seq[claims.index], ROOM.make(claims, Pool(capacity, 0, rows))
+
+
 def make(members, capacity, rows=100):
     """Arrival numbers of those that may compute, and of those that go."""
-    columns = Reader().read([made for _, made in members], TenantService())
-    claims = Claims.ordered(columns, np.array([band for band, _ in members], np.int64), np.zeros(len(members)))
-    seqs = columns.terms.seq[claims.index]
-    chosen, parked = (seqs[places].tolist() for places in ROOM.make(claims, Pool(capacity, 0, rows)))
-    return chosen, parked
+    seqs, made = places(members, capacity, rows)
+    return seqs[made.computing].tolist(), seqs[made.parked].tolist()
+
+
+def reasons(members, capacity, rows=100):
+    """Why each of those goes, by arrival number."""
+    seqs, made = places(members, capacity, rows)
+    return dict(zip(seqs[made.parked].tolist(), made.reasons, strict=True))
 
 
 def test_what_fits_comes_in_and_nobody_goes():
@@ -93,6 +104,15 @@ def test_the_longest_aged_gets_its_room_from_as_many_as_it_takes_whatever_their_
 
 def test_aged_residents_stay():
     assert make([resident(0, AGED, 60), newcomer(1, AGED, 50), resident(2, DUE, 20)], capacity=90) == ([0, 2], [])
+
+
+def test_everybody_who_goes_knows_why():
+    inside = [resident(0, REST, 10), resident(1, REST + 2, 10), resident(2, REST + 2, 10)]
+    assert reasons([*inside, newcomer(3, DUE, 10)], capacity=33) == {2: "displaced"}
+    assert reasons([*inside, newcomer(3, AGED, 5)], capacity=33) == {2: "aged"}
+    assert reasons(inside, capacity=22) == {2: "memory"}
+    assert reasons([*inside, newcomer(3, AGED, 10)], capacity=22) == {2: "memory", 1: "aged"}
+    assert reasons(inside, capacity=33, rows=2) == {2: "memory"}
 
 
 @given(
