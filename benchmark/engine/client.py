@@ -70,21 +70,27 @@ class Client:
     async def run(self, requests: Sequence[Request], *, sequential: bool) -> list[Answer]:
         """Send each request at its time, or one after the other, and wait for all answers.
 
+        A request that comes ``after`` another stands behind it in ``requests``.
+
         Raises:
             EngineError: An answer is an error or has another number of tokens than was asked for.
         """
         if sequential:
             return [await self._ask(request) for request in requests]
         start_s = time.perf_counter()
+        tasks: dict[int, asyncio.Task[Answer]] = {}
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._ask_at(start_s + request.at_s, request)) for request in requests]
+                for request in requests:
+                    first = None if request.after is None else tasks[id(request.after)]
+                    tasks[id(request)] = group.create_task(self._ask_in_time(request, start_s, first))
         except* EngineError as errors:
             raise errors.exceptions[0] from None
-        return [task.result() for task in tasks]
+        return [tasks[id(request)].result() for request in requests]
 
-    async def _ask_at(self, when_s: float, request: Request) -> Answer:
-        await asyncio.sleep(when_s - time.perf_counter())
+    async def _ask_in_time(self, request: Request, start_s: float, first: asyncio.Task[Answer] | None) -> Answer:
+        since_s = start_s if first is None else (await first).last_token_s
+        await asyncio.sleep(since_s + request.at_s - time.perf_counter())
         return await self._ask(request)
 
     async def _ask(self, request: Request) -> Answer:

@@ -75,6 +75,7 @@ def superinfer(setting: Setting) -> Engine:
         {
             Urgency.PLAIN: {},
             Urgency.CHAT: {"slo": {"class": "interactive"}},
+            Urgency.AGENT: {"slo": {"class": "standard"}},
             Urgency.BATCH: {"slo": {"class": "batch"}},
         },
     )
@@ -91,7 +92,7 @@ def stock(setting: Setting) -> Engine:
             *("--mem-fraction-static", "0.5", "--enable-priority-scheduling"),
         ],
         {**setting.thread_variables, "PYTHONPATH": path},
-        _priorities(chat=1, batch=0),
+        priorities(chat=2, agent=1, batch=0),
     )
 
 
@@ -153,8 +154,10 @@ def _vllm(name: str, setting: Setting, variables: Mapping[str, str]) -> Engine:
         command.append("--enforce-eager")
     offline = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "2"}
     # vLLM's lower number goes first.
-    return Engine(name, command, {**offline, **variables}, _priorities(chat=0, batch=1))
+    return Engine(name, command, {**offline, **variables}, priorities(chat=0, agent=1, batch=2))
 
 
-def _priorities(*, chat: int, batch: int) -> dict[Urgency, dict[str, int]]:
-    return {Urgency.PLAIN: {}, Urgency.CHAT: {"priority": chat}, Urgency.BATCH: {"priority": batch}}
+def priorities(*, chat: int, agent: int, batch: int) -> dict[Urgency, dict[str, int]]:
+    """What goes into the body of a request of each urgency."""
+    levels = {Urgency.CHAT: chat, Urgency.AGENT: agent, Urgency.BATCH: batch}
+    return {Urgency.PLAIN: {}} | {urgency: {"priority": level} for urgency, level in levels.items()}

@@ -15,17 +15,27 @@ class Urgency(Enum):
 
     PLAIN = "plain"
     CHAT = "chat"
+    AGENT = "agent"
     BATCH = "batch"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One completion of exactly ``max_tokens`` tokens, sent ``at_s`` seconds after the workload starts."""
+    """One completion of exactly ``max_tokens`` tokens.
+
+    Attributes:
+        prompt: Token ids.
+        max_tokens: Length of the answer.
+        at_s: When it is sent: seconds after the workload starts, or after ``after`` was answered.
+        urgency: What it is worth.
+        after: The request whose answer comes first: the turn before, or the step before.
+    """
 
     prompt: Sequence[int]
     max_tokens: int
     at_s: float = 0.0
     urgency: Urgency = Urgency.PLAIN
+    after: "Request | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""``python -m benchmark.mixed``: chat beside documents, at a load and at twice that load, on each system in turn."""
+"""``python -m benchmark.mixed``: chat and agents beside documents, at several loads, on each system in turn."""
 
 import argparse
 import asyncio
 import shlex
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,14 +23,11 @@ from benchmark.engine.launch import console
 from benchmark.engine.servers import Server, free_port, running
 from benchmark.engine.workloads import Request
 from benchmark.mixed.figures import FIGURES, figures
-from benchmark.mixed.loads import Load, Targets
-from benchmark.mixed.systems import SYSTEMS
+from benchmark.mixed.loads import POINTS, QUICK_POINTS, Load, Targets
+from benchmark.mixed.systems import DEFAULT, SYSTEMS
 from superinfer.models import ensure_default_model
 
-POINTS: Mapping[str, float] = {"knee": 1.0, "overload": 2.0}
-"""Name of a load point, and how many times the load that is."""
-
-WARM_UP = Load(chat_per_s=2.0, documents_per_s=0.5, seconds=4.0)
+WARM_UP = Load(chats_per_s=1.0, agents_per_s=0.3, documents_per_s=0.5, seconds=4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +42,40 @@ class Run:
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmark.mixed", description=__doc__.partition(": ")[2])
-    parser.add_argument("--quick", action="store_true", help="one seed of 15 s, in at most fifteen minutes")
+    parser.add_argument("--quick", action="store_true", help="one seed and two loads of 15 s, in fifteen minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
-    parser.add_argument("--systems", default=",".join(SYSTEMS), metavar="NAME,...", help="default: %(default)s")
-    parser.add_argument("--seeds", default="0,1,2", metavar="N,...", help="default: %(default)s; --quick: the first")
-    parser.add_argument("--chat-per-s", type=float, default=2.0, help="chat at the knee (default: %(default)s)")
-    parser.add_argument("--documents-per-s", type=float, default=0.7, help="documents there (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=40.0, help="length of a load (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="compute threads of each system (default: %(default)s)")
-    return parser.parse_args(argv)
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it; needs matplotlib")
+    parser.add_argument("--systems", type=_names(SYSTEMS), default=DEFAULT, metavar="NAME,...", help=", ".join(SYSTEMS))
+    parser.add_argument("--points", type=_names(POINTS), default=None, metavar="NAME,...", help=", ".join(POINTS))
+    parser.add_argument("--seeds", type=_numbers, default=(0, 1, 2), metavar="N,...", help="default: 0,1,2; --quick: 0")
+    parser.add_argument("--chats-per-s", type=float, default=1.6, help="conversations at the knee (%(default)s)")
+    parser.add_argument("--agents-per-s", type=float, default=0.25, help="agents there (%(default)s)")
+    parser.add_argument("--documents-per-s", type=float, default=0.8, help="documents there (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=40.0, help="length of a load (%(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="compute threads of each system (%(default)s)")
+    options = parser.parse_args(argv)
+    if options.quick:
+        options.seeds, options.seconds = options.seeds[:1], min(options.seconds, 15.0)
+    options.points = options.points or (QUICK_POINTS if options.quick else tuple(POINTS))
+    return options
+
+
+def _names(known: Mapping[str, Any]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(known)}")
+        return names
+
+    return parse
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(","))
 
 
 def main(argv: Sequence[str]) -> int:
     options = parse_arguments(argv)
-    unknown = [name for name in options.systems.split(",") if name not in SYSTEMS]
-    if unknown:
-        print(f"benchmark: {', '.join(unknown)}: not one of {', '.join(SYSTEMS)}", file=sys.stderr)
-        return 2
     try:
         runs = asyncio.run(measure(options))
     except (EngineError, MissingEngineError) as error:
@@ -73,6 +87,10 @@ def main(argv: Sequence[str]) -> int:
         "machine": machine.describe(options.threads, ensure_default_model()),
     }
     _show(result)
+    if options.plot:
+        from benchmark.mixed.plot import draw
+
+        draw(result, options.plot)
     if options.json:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     return 0
@@ -85,18 +103,17 @@ async def measure(options: argparse.Namespace) -> list[Run]:
         MissingEngineError: A peer is not installed.
         EngineError: A system did not start, or did not do what it was asked for.
     """
-    seeds = [int(seed) for seed in options.seeds.split(",")][: 1 if options.quick else None]
-    load = Load(options.chat_per_s, options.documents_per_s, 15.0 if options.quick else options.seconds)
+    load = Load(options.chats_per_s, options.agents_per_s, options.documents_per_s, options.seconds)
     runs: list[Run] = []
     async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(_start(name, options)) for name in options.systems.split(",")]
+        servers = [await stack.enter_async_context(_start(name, options)) for name in options.systems]
         for server in servers:
             await _serve(server, WARM_UP.requests(-1))
-        for turn, seed in enumerate(seeds):
+        for turn, seed in enumerate(options.seeds):
             first = turn % len(servers)  # what drifts favours nobody
-            for point, factor in POINTS.items():
+            for point in options.points:
                 for server in servers[first:] + servers[:first]:
-                    found = await _serve(server, load.scaled(factor).requests(seed))
+                    found = await _serve(server, POINTS[point](load).requests(seed))
                     runs.append(Run(server.engine.name, point, seed, found))
                     shown = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
                     console.print(f"{point}, seed {seed}: {server.engine.name}: {shown}", soft_wrap=True)
@@ -125,7 +142,7 @@ async def _serve(server: Server, requests: Sequence[Request]) -> dict[str, float
 def document(runs: Sequence[Run]) -> dict[str, Any]:
     """Medians over the seeds by point, figure and system; and every run."""
     result: dict[str, Any] = {}
-    for point in POINTS:
+    for point in dict.fromkeys(run.point for run in runs):
         of = [run for run in runs if run.point == point]
         result[point] = {
             figure: {
@@ -133,17 +150,18 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
                 for system in dict.fromkeys(run.system for run in of)
             }
             for figure in FIGURES
+            if all(figure in run.figures for run in of)
         }
     return result | {"runs": [asdict(run) for run in runs]}
 
 
 def _show(result: Mapping[str, Any]) -> None:
-    table = Table("load", "system", "chat on time", "chat p99, ms", "tokens/s")
-    for point in POINTS:
-        found = result[point]
-        for system in found["attainment"]:
-            share, p99_ms, rate = (found[figure][system] for figure in FIGURES)
-            table.add_row(point, system, f"{100 * share:.1f} %", f"{p99_ms:,.0f}", f"{rate:,.0f}")
+    table = Table("load", "system", "on time", "chat p99, ms", "tokens/s", "documents done, s")
+    shown = (("attainment", ".1%"), ("chat_p99_ms", ",.0f"), ("tokens_per_s", ",.0f"), ("makespan_s", ".1f"))
+    for point in (name for name in POINTS if name in result):
+        for system in result[point]["tokens_per_s"]:
+            cells = (format(result[point][name][system], how) if name in result[point] else "" for name, how in shown)
+            table.add_row(point, system, *cells)
     Console().print(table)
 
 

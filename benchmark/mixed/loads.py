@@ -1,29 +1,37 @@
-"""Chat that shares a system prompt, arriving at random, beside documents that arrive at random, too."""
+"""Conversations and agents that share prompts, beside documents: what arrives when follows from a seed."""
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 from benchmark.engine.workloads import Request, Urgency, random_tokens
 
-_SYSTEM_TOKENS = 150
+_SYSTEM_TOKENS, _TOOLS_TOKENS = 150, 220
 _QUESTION_TOKENS = (20, 40, 90, 200)
 _ANSWER_TOKENS = (16, 32, 48)
-_DOCUMENT_TOKENS = 300
-_SUMMARY_TOKENS = 80
+_TURNS = (1, 1, 2, 3)
+_READING_S = 2.0
+_STEPS = 3
+_STEP_TOKENS, _RESULT_TOKENS, _TOOL_S = 24, 60, 0.5
+_DOCUMENT_TOKENS, _SUMMARY_TOKENS = 300, 80
+
+Draw = Callable[[int], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What chat is promised; it is on time if both hold.
+    """What is promised; a request is on time if all of its targets hold.
 
     Attributes:
-        ttft_ms: Time to first token.
-        tpot_ms: Mean time per further token.
+        ttft_ms: Chat's time to first token.
+        tpot_ms: Chat's mean time per further token.
+        step_ms: An agent's time from a step to its last token.
     """
 
     ttft_ms: int = 1500
     tpot_ms: int = 150
+    step_ms: int = 6000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,36 +39,84 @@ class Load:
     """One load.
 
     Attributes:
-        chat_per_s: Mean rate of chat requests (Poisson).
+        chats_per_s: Mean rate at which conversations begin. Half of them come alone (Poisson), half in groups of four.
+        agents_per_s: Mean rate of agents (Poisson), each of three steps.
         documents_per_s: Mean rate of documents (Poisson), the first at once.
-        seconds: How long requests arrive.
+        seconds: How long they arrive.
     """
 
-    chat_per_s: float
+    chats_per_s: float
+    agents_per_s: float
     documents_per_s: float
     seconds: float
 
     def scaled(self, factor: float) -> "Load":
         """The same mix, ``factor`` times as fast."""
-        return Load(self.chat_per_s * factor, self.documents_per_s * factor, self.seconds)
+        return Load(self.chats_per_s * factor, self.agents_per_s * factor, self.documents_per_s * factor, self.seconds)
+
+    def only_documents(self) -> "Load":
+        """As many tokens of one class, that nothing is promised: where order can gain nothing."""
+        return replace(self, chats_per_s=0.0, agents_per_s=0.0, documents_per_s=2 * self.documents_per_s)
 
     def requests(self, seed: int) -> list[Request]:
-        """All requests, the documents first."""
-        return [*self._documents(seed), *self._chat(seed)]
+        """All requests, each behind those that it waits for."""
+        return [*self._documents(seed), *self._chats(seed), *self._agents(seed)]
 
     def _documents(self, seed: int) -> Iterator[Request]:
         draw = random_tokens(f"documents/{seed}")
         for at_s in [0.0, *self._arrivals(f"documents/{seed}", self.documents_per_s)]:
             yield Request(draw(_DOCUMENT_TOKENS), _SUMMARY_TOKENS, at_s=at_s, urgency=Urgency.BATCH)
 
-    def _chat(self, seed: int) -> Iterator[Request]:
+    def _chats(self, seed: int) -> Iterator[Request]:
         draw, choose = random_tokens(f"chat/{seed}"), random.Random(f"chat/{seed}/lengths")
         system = draw(_SYSTEM_TOKENS)
-        for at_s in self._arrivals(f"chat/{seed}", self.chat_per_s):
-            question, answer = choose.choice(_QUESTION_TOKENS), choose.choice(_ANSWER_TOKENS)
-            yield Request([*system, *draw(question)], answer, at_s=at_s, urgency=Urgency.CHAT)
+        alone = self._arrivals(f"chat/{seed}", self.chats_per_s / 2)
+        groups = self._arrivals(f"chat/{seed}/groups", self.chats_per_s / 8)
+        for at_s in [*alone, *(at_s for at_s in groups for _ in range(4))]:
+            yield from _conversation(system, at_s, draw, choose)
+
+    def _agents(self, seed: int) -> Iterator[Request]:
+        draw = random_tokens(f"agents/{seed}")
+        tools = draw(_TOOLS_TOKENS)
+        for at_s in self._arrivals(f"agents/{seed}", self.agents_per_s):
+            yield from _agent(tools, at_s, draw)
 
     def _arrivals(self, seed: str, per_s: float) -> Iterator[float]:
         gaps, now_s = random.Random(f"{seed}/arrivals"), 0.0
         while per_s > 0 and (now_s := now_s + gaps.expovariate(per_s)) < self.seconds:
             yield now_s
+
+
+def _conversation(system: list[int], at_s: float, draw: Draw, choose: random.Random) -> Iterator[Request]:
+    """Turns that each send all that was said before. The answers in there are made up: all systems get the same."""
+    turns = choose.choice(_TURNS)
+    sizes = [(choose.choice(_QUESTION_TOKENS), choose.choice(_ANSWER_TOKENS)) for _ in range(turns)]
+    yield from _chain(system, sizes, at_s, _READING_S, draw, Urgency.CHAT)
+
+
+def _agent(tools: list[int], at_s: float, draw: Draw) -> Iterator[Request]:
+    """Steps with a tool's run between them; each sends all steps and results before it."""
+    yield from _chain(tools, [(_RESULT_TOKENS, _STEP_TOKENS)] * _STEPS, at_s, _TOOL_S, draw, Urgency.AGENT)
+
+
+def _chain(
+    shared: list[int], sizes: list[tuple[int, int]], at_s: float, pause_s: float, draw: Draw, urgency: Urgency
+) -> Iterator[Request]:
+    said, before = shared, None
+    for asked, answered in sizes:
+        said = [*said, *draw(asked)]
+        before = Request(said, answered, at_s if before is None else pause_s, urgency, before)
+        yield before
+        said = [*said, *draw(answered)]
+
+
+FACTORS: Mapping[str, float] = {"light": 0.4, "below": 0.7, "knee": 1.0, "above": 1.4, "overload": 2.0}
+"""Name of a load point, and how many times the load at the knee that is."""
+
+POINTS: Mapping[str, Callable[[Load], Load]] = {
+    **{name: partial(Load.scaled, factor=factor) for name, factor in FACTORS.items()},
+    "one_class": Load.only_documents,
+}
+"""Name of anything that can be run, and what the load at the knee becomes there."""
+
+QUICK_POINTS = ("knee", "overload")

@@ -1,49 +1,78 @@
-"""The systems compared: SuperInfer's schedulers on the same kernels, and peers as `benchmark.engine` starts them."""
+"""The systems compared: SuperInfer, other schedulers on its kernels, and peers as `benchmark.engine` starts them.
+
+All have the same room for keys and values, in tokens.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from benchmark.engine.engines import ENGINES, Engine, Setting
+from benchmark.engine.engines import ENGINES, KV_TOKENS, Engine, Setting, priorities
 from benchmark.engine.workloads import Urgency
 from benchmark.mixed.loads import Targets
 
-_NO_TURNS = "[rotation]\nenabled = false\n"
+_VLLM_BLOCK = 128
 _PLAIN: Mapping[Urgency, Mapping[str, Any]] = {urgency: {} for urgency in Urgency}
 
 
-def rotation(setting: Setting, targets: Targets) -> Engine:
-    """SuperInfer, requests taking turns."""
-    chat = {"class": "interactive", "ttft_ms": targets.ttft_ms, "tpot_ms": targets.tpot_ms}
-    fields: Mapping[Urgency, Mapping[str, Any]] = {
-        Urgency.PLAIN: {},
-        Urgency.CHAT: {"slo": chat},
-        Urgency.BATCH: {"slo": {"class": "batch"}},
+def superinfer(setting: Setting, targets: Targets) -> Engine:
+    """SuperInfer as it is started by default, told what each request is promised."""
+    promises = {
+        Urgency.CHAT: {"class": "interactive", "ttft_ms": targets.ttft_ms, "tpot_ms": targets.tpot_ms},
+        Urgency.AGENT: {"class": "standard", "deadline_ms": targets.step_ms},
+        Urgency.BATCH: {"class": "batch"},
     }
-    return replace(ENGINES["superinfer"](setting), name="rotation", fields=fields)
+    fields: Mapping[Urgency, Mapping[str, Any]] = {Urgency.PLAIN: {}} | {
+        urgency: {"slo": slo} for urgency, slo in promises.items()
+    }
+    return replace(ENGINES["superinfer"](setting), fields=fields)
 
 
-def fcfs(setting: Setting, targets: Targets) -> Engine:
-    """The same kernels, and SGLang decides: first come, first served, and to the end."""
-    file = setting.scratch / "superinfer.toml"
-    file.write_text(_NO_TURNS)
-    engine = ENGINES["superinfer"](setting)
-    return replace(engine, name="fcfs", command=[*engine.command, "--slo-classes", str(file)], fields=_PLAIN)
+def untold(setting: Setting, targets: Targets) -> Engine:
+    """The same server, told nothing."""
+    return replace(superinfer(setting, targets), name="superinfer-untold", fields=_PLAIN)
 
 
-def _peer(name: str, *, plain: bool = False) -> Callable[[Setting, Targets], Engine]:
+def _builtin(name: str, fields: Mapping[Urgency, Mapping[str, Any]], *arguments: str) -> Callable[..., Engine]:
+    """SuperInfer's kernels under one of SGLang's own schedulers, at its best setting."""
+
     def start(setting: Setting, targets: Targets) -> Engine:
-        engine = ENGINES[name](setting)
-        return replace(engine, name=f"{name}-fcfs", fields=_PLAIN) if plain else engine
+        file = setting.scratch / "superinfer.toml"
+        file.write_text("[rotation]\nenabled = false\n")
+        engine = ENGINES["superinfer"](setting)
+        return replace(
+            engine, name=name, command=[*engine.command, "--slo-classes", str(file), *arguments], fields=fields
+        )
+
+    return start
+
+
+def stock(setting: Setting, targets: Targets) -> Engine:
+    """Stock SGLang, told priorities."""
+    return ENGINES["stock"](setting)
+
+
+def _vllm(name: str, fields: Mapping[Urgency, Mapping[str, Any]] | None = None) -> Callable[..., Engine]:
+    def start(setting: Setting, targets: Targets) -> Engine:
+        engine = ENGINES["vllm"](setting)
+        room = ["--block-size", str(_VLLM_BLOCK), "--num-gpu-blocks-override", str(KV_TOKENS // _VLLM_BLOCK)]
+        return replace(engine, name=name, command=[*engine.command, *room], fields=fields or engine.fields)
 
     return start
 
 
 SYSTEMS: Mapping[str, Callable[[Setting, Targets], Engine]] = {
-    "rotation": rotation,
-    "fcfs": fcfs,
-    "stock": _peer("stock"),
-    "vllm": _peer("vllm"),
-    "vllm-fcfs": _peer("vllm", plain=True),
+    "superinfer": superinfer,
+    "fcfs": _builtin("fcfs", _PLAIN),
+    "lpm": _builtin("lpm", _PLAIN, "--schedule-policy", "lpm"),
+    "hrrn": _builtin("hrrn", _PLAIN, "--schedule-policy", "hrrn"),
+    "priority": _builtin("priority", priorities(chat=2, agent=1, batch=0), "--enable-priority-scheduling"),
+    "stock": stock,
+    "vllm": _vllm("vllm"),
+    "vllm-fcfs": _vllm("vllm-fcfs", _PLAIN),
+    "superinfer-untold": untold,
 }
-"""System by the name that the command line knows. Peers are told priorities, except where the name says fcfs."""
+"""System by its name on the command line. ``fcfs``, ``lpm``, ``hrrn`` and ``priority`` are SGLang's schedulers on
+SuperInfer's kernels. Peers are told priorities, except where the name says fcfs."""
+
+DEFAULT = ("superinfer", "fcfs", "stock", "vllm", "vllm-fcfs")

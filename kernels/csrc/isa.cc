@@ -1,10 +1,9 @@
 // All kernels for one instruction set. Compiled once for each, with -DSUPERINFER_ISA=<name> and its flags.
 #include "superinfer/activation.h"
 #include "superinfer/argmax.h"
-#include "superinfer/decode.h"
-#include "superinfer/extend.h"
 #include "superinfer/kernel_table.h"
 #include "superinfer/kv_store.h"
+#include "superinfer/mixed_step.h"
 #include "superinfer/norm.h"
 #include "superinfer/packed_linear.h"
 #include "superinfer/rope.h"
@@ -18,7 +17,7 @@ namespace superinfer::SUPERINFER_ISA {
 const KernelTable& kernel_table() {
   static const KernelTable table{SUPERINFER_TEXT(SUPERINFER_ISA),
                                  decode_attention,
-                                 extend_attention,
+                                 mixed_step_attention,
                                  kv_store,
                                  rms_norm,
                                  rope,

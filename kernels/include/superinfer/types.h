@@ -10,6 +10,8 @@ namespace superinfer {
 
 enum class DType : int { kFloat32, kFloat16, kBFloat16 };
 
+SUPERINFER_INLINE int64_t bytes_of(DType dtype) { return dtype == DType::kFloat32 ? 4 : 2; }
+
 struct Half {
   uint16_t bits;
 };

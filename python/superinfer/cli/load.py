@@ -8,7 +8,7 @@ from pathlib import Path
 
 from superinfer.sim.machine import Machine
 from superinfer.slo import SLO
-from superinfer.workload.arrivals import Arrival, merged, poisson, read_trace, scaled
+from superinfer.workload.arrivals import Arrival, begun_anywhere, merged, poisson, read_trace, scaled
 from superinfer.workload.mix import mixed, parse_mix
 from superinfer.workload.promises import by_prompt
 from superinfer.workload.synthetic import Synthetic, parse_lengths
@@ -27,6 +27,8 @@ def add_load_arguments(parser: argparse.ArgumentParser, batch_deadline_s: int | 
     add("--slo-mix", metavar="MIX", help="classes of the trace's requests, such as interactive:0.5,batch:0.5")
     add("--batch-per-s", type=float, default=0.0, help="documents per second (default: none)")
     add("--batch-tokens", default="3000,300", help="prompt,output of a document (default: 3000,300)")
+    add("--batch-trace", type=Path, metavar="FILE", help="more batch requests: a trace, begun at a random place")
+    add("--batch-rate", type=float, default=1.0, help="speed of the batch trace (default: 1)")
     add("--ttft-ms", type=int, default=1000, help="interactive: first token (default: 1000)")
     add("--tpot-ms", type=int, default=100, help="interactive: pace (default: 100)")
     add(
@@ -67,9 +69,7 @@ def build_load(options: argparse.Namespace, machine: Machine, seed: int, factor:
         requests = mixed(requests, parse_mix(options.slo_mix), seed)
     else:
         requests = [replace(request, slo=SLO(cls="interactive")) for request in requests]
-    prompt, _, output = options.batch_tokens.partition(",")
-    documents = poisson(options.batch_per_s * factor, options.duration_s, int(prompt), int(output or 300), seed)
-    batch = [replace(document, slo=SLO(cls="batch")) for document in documents]
+    batch = [replace(request, slo=SLO(cls="batch")) for request in _batch(options, seed, factor)]
     load = merged(requests, batch)
     fitting = [request for request in load if request.prompt_tokens + request.output_tokens < machine.kv_tokens]
     if left_out := len(load) - len(fitting):
@@ -88,6 +88,15 @@ def _requests(options: argparse.Namespace, seed: int, factor: float) -> list[Arr
         options.burstiness if SYNTHETIC[options.trace] else 1.0,
     )
     return synthetic.arrivals(options.duration_s, seed)
+
+
+def _batch(options: argparse.Namespace, seed: int, factor: float) -> list[Arrival]:
+    prompt, _, output = options.batch_tokens.partition(",")
+    documents = poisson(options.batch_per_s * factor, options.duration_s, int(prompt), int(output or 300), seed)
+    if options.batch_trace is None:
+        return documents
+    trace = begun_anywhere(read_trace(options.batch_trace), seed)
+    return merged(documents, scaled(trace, options.batch_rate * factor, options.duration_s))
 
 
 def _promised(requests: list[Arrival], options: argparse.Namespace, prefill_us: Callable[[int], int]) -> list[Arrival]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from superinfer.cli.errors import UserError
 from superinfer.cli.load import add_load_arguments, build_load
-from superinfer.cli.simulate_output import show, write_csv, write_json
+from superinfer.cli.simulate_output import show, show_bands, write_csv, write_json
 from superinfer.cli.simulate_plot import check_plot, plot
 from superinfer.sim.calibrate import fit
 from superinfer.sim.hardware import hardware
@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     seeds = runs.add_mutually_exclusive_group()
     seeds.add_argument("--seed", default="0", dest="seeds", metavar="SEED", help="of everything random (default: 0)")
     seeds.add_argument("--seeds", help="several, separated by commas")
+    runs.add_argument("--bands", action="store_true", help="print times to first token by prompt length, too")
     runs.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     runs.add_argument("--csv", type=Path, metavar="FILE", help="write a row per policy, load, seed and class")
     runs.add_argument("--plot", type=Path, metavar="FILE", help="draw goodput, attainment, latencies: .svg or .png")
@@ -65,6 +66,8 @@ def run(argv: Sequence[str]) -> int:
     try:
         points = _points(options)
         show(points)
+        if options.bands:
+            show_bands(points)
         if options.json:
             write_json(points, options.json)
         if options.csv:

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from rich.console import Console
@@ -49,7 +50,35 @@ def show(points: Sequence[Point]) -> None:
             f"{row['tokens_per_s']:.0f}",
             str(row["rotations"]),
         )
-    Console().print(table)
+    _console().print(table)
+
+
+def show_bands(points: Sequence[Point]) -> None:
+    """Print the 99th percentile of the first token by prompt length, a column per policy.
+
+    Of several seeds, the mean, over those in which requests of that length were finished.
+    """
+    policies = list(dict.fromkeys(point.policy for point in points))
+    table = Table("load", "class", "prompt tokens", "sent", *(f"{name}, TTFT p99 ms" for name in policies))
+    for (load, of, low), bands in _by_band(points).items():
+        sent = sum(band["sent"] for band in bands[policies[0]])
+        high = bands[policies[0]][0]["prompt_tokens_up_to"]
+        times = (mean(band["ttft_p99_ms"] for band in bands[name]) for name in policies)
+        span = f"{low + 1} to {high}" if high else f"above {low}"
+        table.add_row(f"{load:g}", of, span, str(sent), *(f"{time:.0f}" for time in times))
+    _console().print(table)
+
+
+def _by_band(points: Sequence[Point]) -> dict[tuple[float, str, int], dict[str, list[dict[str, Any]]]]:
+    """Figures of the bands that are not empty, by load, class and lower end, then by policy; one per seed."""
+    found: dict[tuple[float, str, int], dict[str, list[dict[str, Any]]]] = {}
+    for point in points:
+        for of, figures in point.figures["classes"].items():
+            for band in figures["ttft_by_prompt"]:
+                if band["sent"]:
+                    key = point.load, of, band["prompt_tokens_above"]
+                    found.setdefault(key, {}).setdefault(point.policy, []).append(band)
+    return found
 
 
 def rows(points: Sequence[Point]) -> Iterator[dict[str, Any]]:
@@ -83,6 +112,12 @@ def write_csv(points: Sequence[Point], path: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows(points))
+
+
+def _console() -> Console:
+    """In a file, a line is as long as it has to be."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
 
 
 def _single(points: Sequence[Point]) -> bool:

@@ -8,7 +8,8 @@ import numpy as np
 from superinfer.sched.columns import Bools, Columns, Ints
 
 AGED, DUE, REST = 0, 1, 2
-"""Bands: waited past the bound; owes something and can make it; everything else, from here on by class."""
+"""Bands: the one that has waited longest past the bound; owes something and can make it; everything else, from here on
+by class."""
 
 _BAND: Final = 1 << 53
 """How far bands are apart in one number with buckets."""
@@ -23,6 +24,7 @@ class Claims:
         band: ``AGED``, ``DUE``, or ``REST`` plus the rank of its class.
         resident: Whether its KV is in the pool and counts.
         fixed: Whether it must not be taken out.
+        aged: Whether it has waited past the bound, longest or not.
         need_tokens: Tokens of KV it has after its next token.
         slice_us: Engine time served since it was last admitted.
     """
@@ -31,11 +33,12 @@ class Claims:
     band: Ints
     resident: Bools
     fixed: Bools
+    aged: Bools
     need_tokens: Ints
     slice_us: Ints
 
     @classmethod
-    def ordered(cls, columns: Columns, band: Ints, bucket: Ints) -> Self:
+    def ordered(cls, columns: Columns, band: Ints, bucket: Ints, aged: Bools) -> Self:
         """By band, bucket, what the tenant has had, and arrival number: total, since no two numbers are equal."""
         # One sort less: no bucket, not even a time, is as wide as a band.
         index = np.lexsort((columns.terms.seq, columns.tenant_served, band * _BAND + bucket))
@@ -44,6 +47,7 @@ class Claims:
             band[index],
             columns.resident[index],
             columns.fixed[index],
+            aged[index],
             columns.need_tokens[index],
             columns.slice_us[index],
         )

@@ -1,10 +1,14 @@
-"""Which of several due jobs to give up so that as many as possible are on time."""
+"""Which of several due jobs to give up so that as many as possible are on time, and which of the others goes first."""
 
 import heapq
+from typing import Final
 
 import numpy as np
 
 from superinfer.sched.columns import Bools, Ints
+
+RESERVE: Final = 0.2
+"""Part of the time until a job is due that is kept for jobs that are still to come."""
 
 
 def late_jobs(due_us: Ints, cost_us: Ints, now_us: int) -> Bools:
@@ -39,3 +43,21 @@ def late_jobs(due_us: Ints, cost_us: Ints, now_us: int) -> Bools:
             end_us += freed
             late[costliest] = True
     return late
+
+
+def first_to_go(left_us: Ints, cost_us: Ints, arrived: Ints) -> int:
+    """Of jobs that are on time if they run by when they are due: the one to run now.
+
+    It is the first to arrive that may go before all others, and leave each of them in time, with ``RESERVE`` of its
+    time to spare. Promises give long jobs more time: by when they are due alone, they would be passed by whatever
+    comes after them, until they can wait no longer.
+
+    Args:
+        left_us: Time until each has to be done.
+        cost_us: How long each takes.
+        arrived: Arrival numbers.
+    """
+    by_due = np.argsort(left_us, kind="stable")
+    spare_us = np.minimum.accumulate((1 - RESERVE) * left_us[by_due] - np.cumsum(cost_us[by_due]))
+    candidates = by_due[np.concatenate([[True], cost_us[by_due[1:]] <= spare_us[:-1]])]
+    return int(candidates[np.argmin(arrived[candidates])])

@@ -30,7 +30,8 @@ class Room:
 
     A newcomer displaces residents of a later band only, and only those that have had their slice: equal never
     displaces equal, and nobody is taken out right after it came. What does not fit is passed by what does; its turn
-    comes with age: the one that has waited longest past the bound gets its room at once, whoever has it.
+    comes with age: the one that has waited longest past the bound gets its room at once, whoever has it, but for others
+    that have waited past the bound.
 
     Attributes:
         slice_us: Service before a request may be taken out.
@@ -44,7 +45,9 @@ class Room:
         """Decide who has room."""
         need = claims.need_tokens
         free, rows = pool.capacity - int(need[claims.resident].sum()), pool.rows - int(claims.resident.sum())
-        residents = np.flatnonzero(claims.resident & ~claims.fixed).tolist()
+        leavers = claims.resident & ~claims.fixed
+        # From the end: the aged go only where those that are inside do not all fit any more.
+        residents = [*np.flatnonzero(leavers & claims.aged).tolist(), *np.flatnonzero(leavers & ~claims.aged).tolist()]
         wanted = _eldest_need(claims, pool.capacity)
         parked: list[int] = []
         reasons: list[ParkReason] = []
@@ -54,8 +57,8 @@ class Room:
             free, rows = free + int(need[victim]), rows + 1
         spare = max(self.max_parked - len(parked), 0)
         # Claims are in order of bands, so that whoever a newcomer may displace stands at the end.
-        had_slice = claims.resident & ~claims.fixed & (claims.slice_us >= self.slice_us)
-        movable = np.flatnonzero(had_slice[: residents[-1] + 1 if residents else 0]).tolist()
+        inside = np.array(residents, np.int64)
+        movable = inside[(claims.slice_us[inside] >= self.slice_us) & ~claims.aged[inside]].tolist()
         gains = _gains(claims, movable, spare)
         # Whoever goes may leave more than was asked for, to anybody after.
         newcomers = np.flatnonzero(~claims.resident & (need <= free + gains.tokens[AGED]))
@@ -94,10 +97,10 @@ class Gains:
 
 
 def _eldest_need(claims: Claims, capacity_tokens: int) -> int:
-    """Tokens of the first in order if it is an aged newcomer and may have them; aged residents stay."""
+    """Tokens of the first in order if it is an aged newcomer and may have them; other aged ones stay."""
     if not claims.band.size or claims.resident[0] or claims.band[0] != AGED:
         return 0
-    kept = claims.need_tokens[claims.resident & (claims.band == AGED)].sum()
+    kept = claims.need_tokens[claims.resident & claims.aged].sum()
     need = int(claims.need_tokens[0])
     return need if need + kept <= capacity_tokens else 0
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from superinfer.sched.claim import AGED, DUE, REST, Claims
 from superinfer.sched.columns import Bools, Columns, Ints, Reader
-from superinfer.sched.feasible import late_jobs
+from superinfer.sched.feasible import first_to_go, late_jobs
 from superinfer.sched.job import Job
 from superinfer.sched.lengths import OutputLengths
-from superinfer.sched.owed import owed
+from superinfer.sched.owed import Owed, owed
 from superinfer.sched.plan import Chunk, Plan, Pool
 from superinfer.sched.room import Room
 from superinfer.sched.service import TenantService
@@ -45,14 +45,18 @@ class RotationSettings:
 class RotationPolicy:
     """Order by slack; a step as long as the tightest stream allows; rotation when somebody gains.
 
+    Prompts that can be computed in time go by when they are due, but for the first to arrive, as long as that makes no
+    other late: neither short nor long ones wait longer than they need to.
+
     Requests that owe nothing, or can no longer be on time, are a multi-level feedback queue within their class: a tier
     with shorter slices comes first, and a slower one when its share is due.
 
-    **Waiting is bounded.** A request that has had no service for W (``max_wait_us``) goes to the front, whoever waits
-    longest first. The first gets what memory it needs and at least ``LEAST_TOKENS`` in the very pass; only KV of others
-    that are aged and half computed is not taken, but then these are served. So with N aged requests, itself among them,
-    it waits at most W + (N + 1) * S without service, S being the longest step (``max_step_us``, if streams are not
-    many more than can be decoded in that time). It must fit into the pool.
+    **Waiting is bounded.** Of the requests that have had no service for W (``max_wait_us``), the one that waits longest
+    goes to the front of the pass. It gets what memory it needs and at least ``LEAST_TOKENS``, and more as far as what
+    is more important leaves it; only KV of others that are aged and half computed is not taken, but then these are
+    served. So with N aged requests, itself among them, it waits at most W + (N + 1) * S without service, S being the
+    longest step (``max_step_us``, if streams are not many more than can be decoded in that time). It must fit into the
+    pool.
 
     Attributes:
         settings: The operator's choices.
@@ -106,9 +110,10 @@ class RotationPolicy:
         decode = chosen[columns.running[chosen]]
         waiting = places.computing[columns.missing_tokens[chosen] > 0]
         bands = claims.band[waiting]
+        left_over = _wanted_before_the_aged(columns, claims, waiting)
         at_least = 0 if len(decode) and (bands[:1] >= REST).all() else LEAST_TOKENS
         candidates = (jobs[index] for index in claims.index[waiting].tolist())
-        prefill = tuple(sizing.chunks(candidates, decode_load(columns, decode), budget_us, at_least))
+        prefill = tuple(sizing.chunks(candidates, decode_load(columns, decode), budget_us, at_least, left_over))
         self._charge(bands[: len(prefill)], prefill)
         parked = _jobs(jobs, claims.index[places.parked])
         return Plan(_jobs(jobs, decode), prefill, parked, park_reasons=places.reasons)
@@ -122,11 +127,20 @@ class RotationPolicy:
         tier = self.settings.tiers.move(columns.tier, replace(owes, exists=can_be_met), columns.slice_us)
         self._reader.move(tier)
         aged = ~columns.running & (now_us - columns.waiting_since_us > self.settings.max_wait_us)
-        band = np.where(aged, AGED, np.where(can_be_met, DUE, REST + columns.terms.rank))
-        slack = (owes.left_us - owes.estimate_us) // self.settings.bucket_us
+        band = np.where(can_be_met, DUE, REST + columns.terms.rank)
+        band[_eldest(columns, aged)] = AGED
+        due = self._due(owes, columns.terms.seq, waits, can_be_met)
         turn = self._turn(columns.terms.rank, tier, waits & (band >= REST))
-        bucket = np.where(band == AGED, columns.waiting_since_us, np.where(band == DUE, slack, turn))
-        return Claims.ordered(columns, band, bucket)
+        return Claims.ordered(columns, band, np.where(band == DUE, due, turn), aged)
+
+    def _due(self, owes: Owed, seq: Ints, waits: Bools, can_be_met: Bools) -> Ints:
+        """Places of those that can be on time: streams by slack, prompts as the class says."""
+        place = np.where(waits, owes.left_us, owes.left_us - owes.estimate_us) // self.settings.bucket_us
+        prompts = np.flatnonzero(waits & can_be_met)
+        if len(prompts):
+            first = first_to_go(owes.left_us[prompts], owes.estimate_us[prompts], seq[prompts])
+            place[prompts[first]] = place.min() - 1
+        return place
 
     def _turn(self, rank: Ints, tier: Ints, contending: Bools) -> Ints:
         """Of requests that owe nothing, those of the tier whose turn it is go first, the others by tier."""
@@ -139,6 +153,21 @@ class RotationPolicy:
         for chunk, of in zip(prefill, band.tolist(), strict=True):
             if of >= REST:
                 self._shares.serve(self._shares.line(chunk.job.state.rank, chunk.job.tier), chunk.tokens)
+
+
+def _eldest(columns: Columns, aged: Bools) -> Ints:
+    """Of these, the index of the one that has waited longest, if there is one."""
+    indices = np.flatnonzero(aged)
+    return indices[np.lexsort((columns.terms.seq[indices], columns.waiting_since_us[indices]))][:1]
+
+
+def _wanted_before_the_aged(columns: Columns, claims: Claims, waiting: Ints) -> int:
+    """Tokens that more important ones, or ones that can be on time, want behind one that goes first by age."""
+    bands, indices = claims.band[waiting], claims.index[waiting]
+    if not len(waiting) or bands[0] != AGED:
+        return 0
+    before = (bands < REST + columns.terms.rank[indices[0]]) & (bands != AGED)
+    return int(columns.missing_tokens[indices[before]].sum())
 
 
 def _jobs(jobs: Sequence[Job], indices: Ints) -> tuple[Job, ...]:

@@ -52,12 +52,25 @@ class Sizing:
         tokens = self.step_time.prefill_tokens_within(budget_us, load, context=0)
         return budget_us / min(max(tokens, LEAST_TOKENS), self.max_chunk_tokens)
 
-    def chunks(self, jobs: Iterable[Job], decode: StepLoad, budget_us: int, at_least: int) -> Iterator[Chunk]:
-        """What is computed of each in turn: what the budget leaves beside decoding, but ``at_least`` so many tokens."""
+    def chunks(
+        self, jobs: Iterable[Job], decode: StepLoad, budget_us: int, at_least: int, left_over: int = 0
+    ) -> Iterator[Chunk]:
+        """What is computed of each in turn: what the budget leaves beside decoding, but ``at_least`` so many tokens.
+
+        Args:
+            jobs: In order.
+            decode: What the step decodes.
+            budget_us: How long the step may take.
+            at_least: Prompt tokens in the step, however long it takes.
+            left_over: Tokens that the first leaves to those behind it, as far as it has more than ``LEAST_TOKENS``.
+        """
         used = 0
         for job in jobs:
             within = max(self.step_time.prefill_tokens_within(budget_us, decode, job.computed_tokens), at_least)
-            tokens = min(job.missing_tokens, min(within, self.max_chunk_tokens) - used)
+            room = min(within, self.max_chunk_tokens) - used
+            if left_over and not used:
+                room = min(room, max(room - left_over, LEAST_TOKENS))
+            tokens = min(job.missing_tokens, room)
             if tokens <= 0:
                 return
             yield Chunk(job, tokens)

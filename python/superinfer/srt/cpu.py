@@ -74,9 +74,10 @@ class PortableCpuPlatform(SRTPlatform):
         if not kernels.available():
             logger.warning("Serving on torch operators: %s", kernels.unavailable_reason())
             return
-        from superinfer.srt import attention, fused_ops
+        from superinfer.srt import attention, fused_ops, sampler
 
         attention.register()
+        sampler.register()
         fused_ops.register(DISPATCH_KEY)
 
     def post_load_model(self, model: torch.nn.Module) -> None:

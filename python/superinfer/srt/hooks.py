@@ -55,24 +55,31 @@ def hooks() -> tuple[Hook, ...]:
 
 def register(role: Role) -> None:
     """Register the replacements of ``role`` with SGLang, which applies them once all plugins have run."""
-    from sglang.srt.plugins.hook_registry import HookRegistry, HookType
+    from sglang.srt.plugins.hook_registry import HookRegistry, HookSource, HookType
 
     defaults.register()
+    source = HookSource("superinfer", "superinfer")
     for hook in hooks():
         if hook.role is role:
-            HookRegistry.register(hook.target, _load(hook.replacement), HookType.REPLACE)
+            HookRegistry.register(hook.target, _load(hook.replacement), HookType.REPLACE, source=source)
+
+
+def add(*roles: Role) -> None:
+    """Put the hooks of ``roles`` in force in a process in which SGLang has asked its plugins already."""
+    from sglang.srt.plugins.hook_registry import HookRegistry
+
+    for role in roles:
+        if not all(status(role).values()):
+            register(role)
+    HookRegistry.apply_hooks()
 
 
 def load_all() -> dict[Role, dict[str, bool]]:
     """Put the hooks of every role in force in this one process and report on each; for diagnosis only."""
     from sglang.srt.plugins import load_plugins
-    from sglang.srt.plugins.hook_registry import HookRegistry
 
     load_plugins()
-    for role in Role:
-        if not all(status(role).values()):
-            register(role)
-    HookRegistry.apply_hooks()
+    add(*Role)
     return {role: status(role) for role in Role}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from superinfer.config import Config, enable
-from superinfer.srt import process, support, threads
+from superinfer.srt import children, process, support, threads
 from superinfer.srt.hooks import Role
 
 
@@ -20,6 +20,7 @@ def serve(config: Config, argv: Sequence[str]) -> None:
         UnsupportedError: A combination of features that SuperInfer does not support.
         HookError: SGLang did not take our hooks.
     """
+    children.start_with(threads.HUGE_PAGES)
     enable(config)
     threads.reserve_for_scheduler()
     process.load(Role.SERVER)
@@ -37,6 +38,7 @@ def _run(server_args: Any, config: Config) -> None:
     from superinfer.srt import http
 
     http.install(app, config.slo_policy(), refuses=config.rotation.enabled and config.rotation.reject)
+    children.fork_when_safe()
     try:
         launch_server(
             server_args,

@@ -8,12 +8,14 @@ import logging
 import os
 from typing import Any
 
+from superinfer.srt import hooks
 from superinfer.srt.hooks import Role, verify
 from superinfer.srt.threads import use_compute_threads
 
 logger = logging.getLogger(__name__)
 
 _role = Role.SERVER
+_plugins_loaded = False
 
 
 def current_role() -> Role:
@@ -27,11 +29,15 @@ def load(role: Role) -> None:
     Raises:
         HookError: A hook is not in force.
     """
-    global _role
+    global _role, _plugins_loaded
     _role = role
-    from sglang.srt.plugins import load_plugins
+    if _plugins_loaded:  # by the launcher that this process was forked from: SGLang does not ask its plugins again
+        hooks.add(role)
+    else:
+        from sglang.srt.plugins import load_plugins
 
-    load_plugins()
+        load_plugins()
+        _plugins_loaded = True
     verify(role)
 
 

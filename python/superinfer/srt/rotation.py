@@ -114,17 +114,21 @@ class Rotation:
         return rejection.hopeless(asked, self.clock.now_us, self.policy.step_time)
 
     def _admission(self, plan: Plan, chunked: Any, *, idle: bool) -> Admission:
-        """The prompts of the plan that SGLang can take: only one may be computed in part."""
+        """The prompts of the plan that SGLang can take: only one may be computed in part.
+
+        Whoever would be a second one gives its tokens to the one under way, which stands in its way until it is done.
+        """
         order, tokens, resumed = [], 0, 0
         partly = chunked
         for chunk in plan.prefill:
             req, job = self.book.req_of(chunk.job), chunk.job
             if req is chunked:
-                resumed = chunk.tokens
+                resumed += chunk.tokens
                 continue
             whole = chunk.tokens >= job.missing_tokens
             if not whole and partly is not None:
                 if partly is not chunked or not self._makes_way(chunked, job):
+                    resumed += chunk.tokens if partly is chunked else 0
                     continue
                 self.parked[chunked] = "displaced"
             partly = partly if whole else req

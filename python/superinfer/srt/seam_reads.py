@@ -40,6 +40,8 @@ READS: tuple[Reads, ...] = (
         "sglang.srt.model_executor.forward_batch_info.ForwardBatch",
         "extend_prefix_lens extend_seq_lens out_cache_loc req_pool_indices seq_lens",
     ),
+    Reads("sglang.srt.layers.logits_processor.LogitsProcessorOutput", "next_token_logits"),
+    Reads("sglang.srt.sampling.sampling_batch_info.SamplingBatchInfo", "is_all_greedy sampling_mask_batch_indices"),
     Reads("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool", "k_buffer layer_transfer_counter"),
     Reads(
         "sglang.srt.layers.attention.torch_native_backend.TorchNativeAttnBackend", "req_to_token_pool token_to_kv_pool"

@@ -35,6 +35,8 @@ SEAMS: tuple[Seam, ...] = (
     Seam("sglang.srt.plugins.hook_registry.HookRegistry.apply_hooks", ""),
     Seam("sglang.srt.plugins.hook_registry.HookRegistry.register", "target hook hook_type source"),
     Seam("sglang.srt.plugins.hook_registry.HookType.REPLACE"),
+    Seam("sglang.srt.plugins.hook_registry.HookSource"),
+    Seam("sglang.srt.entrypoints.engine.mp"),
     Seam("sglang.srt.platforms.current_platform"),
     Seam("sglang.srt.platforms.device_mixin.PlatformEnum.OOT"),
     Seam("sglang.srt.platforms.cuda.CudaSRTPlatform"),
@@ -201,6 +203,17 @@ SEAMS: tuple[Seam, ...] = (
     ),
     # Detokenizer process
     Seam(f"{_MANAGERS}.detokenizer_manager.run_detokenizer_process", "server_args port_args detokenizer_manager_class"),
+    # Sampling
+    *_members(
+        "sglang.srt.layers.sampler.Sampler",
+        {
+            "forward": "self logits_output sampling_info return_logprob top_logprobs_nums token_ids_logprobs positions"
+            " logprob_logits",
+            "_preprocess_logits": "self logits sampling_info",
+            "_sync_token_ids_across_tp": "self batch_next_token_ids sampling_info",
+        },
+    ),
+    Seam("sglang.srt.layers.sampler.register_sampler_backend", "backend factory"),
     # Server process
     Seam("sglang.srt.entrypoints.engine.init_tokenizer_manager", "server_args port_args TokenizerManagerClass"),
     *_members(

@@ -6,9 +6,9 @@ Thread pools of idle processes spin and steal cores from the one that works.
 import os
 
 THREADS_ENV = "SUPERINFER_COMPUTE_THREADS"
-HUGE_PAGES = "glibc.malloc.hugetlb=1"
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Large allocations on huge pages, where the system leaves that to programs: attention reads KV rows from all over the
-pool, and with small pages each of them misses the address cache."""
+pool, and with small pages each of them misses the address cache. A program reads it when it starts."""
 
 _POOL_ENVS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -24,7 +24,8 @@ def reserve_for_scheduler() -> None:
     An ``OMP_NUM_THREADS`` that the operator has set is understood as the number of compute threads.
     """
     os.environ.setdefault(THREADS_ENV, os.environ.get("OMP_NUM_THREADS") or str(usable_cores()))
-    os.environ.setdefault("GLIBC_TUNABLES", HUGE_PAGES)
+    for name, value in HUGE_PAGES.items():
+        os.environ.setdefault(name, value)
     limit_threads(1)
 
 

@@ -106,6 +106,21 @@ def scaled(arrivals: Iterable[Arrival], rate: float, duration_s: float) -> list[
     return [arrival for arrival in sped if arrival.at_us < duration_s * 1e6]
 
 
+def begun_anywhere(arrivals: Sequence[Arrival], seed: int) -> list[Arrival]:
+    """The load from a random place on, with what comes before that place at its end: like loads, and another per seed.
+
+    Args:
+        arrivals: By arrival.
+        seed: Same seed, same place.
+    """
+    if not arrivals:
+        return []
+    place = Random(f"place {seed}").randrange(len(arrivals))
+    start_us, length_us = arrivals[place].at_us, arrivals[-1].at_us + 1
+    turned = [*arrivals[place:], *arrivals[:place]]
+    return [replace(arrival, at_us=(arrival.at_us - start_us) % length_us) for arrival in turned]
+
+
 def merged(*loads: Sequence[Arrival]) -> list[Arrival]:
     """Several loads as one, in order of arrival; of equal times, in the order given."""
     return sorted((arrival for load in loads for arrival in load), key=lambda arrival: arrival.at_us)

@@ -105,3 +105,11 @@ async def test_an_engine_that_hangs_up_is_an_error(client, engine):
     engine.hang_up = True
     with pytest.raises(EngineError, match="the connection failed"):
         await client.run([Request([1], 1)], sequential=True)
+
+
+async def test_a_request_waits_for_the_answer_before_it(client, engine):
+    first = Request([1], 3, at_s=0.05)
+    second = Request([1, 2], 1, at_s=0.05, after=first)
+    answers = await client.run([first, second], sequential=False)
+    assert [answer.request for answer in answers] == [first, second]
+    assert answers[1].sent_s >= answers[0].last_token_s + 0.05

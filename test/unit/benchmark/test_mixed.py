@@ -6,10 +6,11 @@ from benchmark.engine.workloads import Request, Urgency
 from benchmark.mixed.__main__ import Run, document, main
 from benchmark.mixed.figures import figures
 from benchmark.mixed.loads import Load, Targets
+from benchmark.mixed.plot import series
 
 pytestmark = pytest.mark.unit
 
-LOAD = Load(chat_per_s=3.0, documents_per_s=1.0, seconds=30.0)
+LOAD = Load(chats_per_s=2.0, agents_per_s=0.5, documents_per_s=1.0, seconds=30.0)
 
 
 def test_the_same_seed_makes_the_same_load_and_another_does_not():
@@ -19,10 +20,24 @@ def test_the_same_seed_makes_the_same_load_and_another_does_not():
 def test_chat_shares_its_system_prompt_and_arrives_at_its_rate():
     requests = LOAD.requests(0)
     chat = [request for request in requests if request.urgency is Urgency.CHAT]
-    assert 60 < len(chat) < 120
+    assert 60 < len(chat) < 180
     assert len({tuple(request.prompt[:150]) for request in chat}) == 1
     assert len({tuple(request.prompt) for request in chat}) == len(chat)
     assert all(0 <= request.at_s < 30 for request in requests)
+
+
+def test_a_turn_and_a_step_come_after_the_one_before_and_repeat_it():
+    requests = LOAD.requests(0)
+    later = [request for request in requests if request.after is not None]
+    assert {request.urgency for request in later} == {Urgency.CHAT, Urgency.AGENT}
+    for request in later:
+        assert requests.index(request.after) < requests.index(request)
+        assert list(request.prompt[: len(request.after.prompt)]) == list(request.after.prompt)
+        assert len(request.prompt) > len(request.after.prompt) + request.after.max_tokens
+
+
+def test_one_class_has_documents_alone():
+    assert {request.urgency for request in LOAD.only_documents().requests(0)} == {Urgency.BATCH}
 
 
 def test_twice_the_load_is_about_twice_the_requests():
@@ -38,13 +53,16 @@ def test_figures():
         answer(Urgency.CHAT, 0.0, 1.0, 2.0),  # 1 s, 100 ms a token: on time
         answer(Urgency.CHAT, 0.0, 2.0, 3.0),  # its first token is late
         answer(Urgency.CHAT, 0.0, 1.0, 3.0),  # 200 ms a token are too many
+        answer(Urgency.AGENT, 0.0, 4.0, 5.0),  # a step has six seconds, however they pass
         answer(Urgency.BATCH, 0.0, 4.0, 10.0),
     ]
-    found = figures(answers, Targets(ttft_ms=1500, tpot_ms=150))
-    assert found["attainment"] == pytest.approx(1 / 3)
+    found = figures(answers, Targets(ttft_ms=1500, tpot_ms=150, step_ms=6000))
+    assert found["attainment"] == pytest.approx(2 / 4)
+    assert found["chat_attainment"] == pytest.approx(1 / 3)
+    assert found["goodput_per_s"] == pytest.approx(2 / 10)
     assert found["chat_p99_ms"] == pytest.approx(3000)
-    assert found["tokens_per_s"] == pytest.approx(4 * 31 / 10)
-    assert found["documents_done_s"] == pytest.approx(10)
+    assert found["tokens_per_s"] == pytest.approx(5 * 31 / 10)
+    assert found["makespan_s"] == pytest.approx(10)
 
 
 def test_the_document_has_medians_by_point_figure_and_system():
@@ -59,5 +77,16 @@ def test_the_document_has_medians_by_point_figure_and_system():
 
 
 def test_an_unknown_system_is_named(capsys):
-    assert main(["--systems", "rotation,nosuch"]) == 2
+    with pytest.raises(SystemExit) as ended:
+        main(["--systems", "fcfs,nosuch"])
+    assert ended.value.code == 2
     assert "nosuch" in capsys.readouterr().err
+
+
+def test_a_series_has_the_median_and_the_spread_of_each_load():
+    runs = [
+        {"system": "a", "point": point, "seed": seed, "figures": {"tokens_per_s": float(seed)}}
+        for point in ("overload", "knee")
+        for seed in (1, 2, 4)
+    ]
+    assert series({"runs": runs}, "tokens_per_s") == {"a": [(1.0, 2.0, 1.0, 2.0), (2.0, 2.0, 1.0, 2.0)]}

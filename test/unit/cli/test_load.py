@@ -33,6 +33,15 @@ def test_a_trace_is_interactive_and_documents_are_batch(trace):
     assert [a.at_us for a in load] == sorted(a.at_us for a in load)
 
 
+def test_a_second_trace_is_batch_and_begins_elsewhere_with_another_seed(trace):
+    arguments = ["--trace", str(trace), "--batch-trace", str(trace), "--batch-rate", "0.5", "--duration-s", "40"]
+    loads = [build_load(options(*arguments), MACHINE, seed) for seed in (0, 1)]
+    assert classes(loads[0]) == {"interactive": 80, "batch": 40}
+    batch = [[a for a in load if a.slo.cls == "batch"] for load in loads]
+    assert batch[0] != batch[1]
+    assert [batch[0][0].at_us, batch[1][0].at_us] == [0, 0]
+
+
 def test_a_mix_and_its_targets(trace):
     arguments = ["--trace", str(trace), "--slo-mix", "interactive:0.5,standard:0.25,batch:0.25", "--ttft-ms", "700"]
     load = build_load(options(*arguments, "--tpot-ms", "50", "--batch-deadline-s", "90"), MACHINE, seed=0)

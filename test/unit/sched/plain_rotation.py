@@ -4,6 +4,7 @@ import heapq
 from typing import NamedTuple
 
 from superinfer.sched.claim import AGED, DUE, REST
+from superinfer.sched.feasible import RESERVE
 from superinfer.sched.job import Job, Phase
 from superinfer.sched.plan import Chunk, Plan
 from superinfer.sched.rotation import RotationPolicy
@@ -19,6 +20,7 @@ class PlainClaim(NamedTuple):
     bucket: int
     served: float
     seq: int
+    aged: bool
     job: Job
 
     @property
@@ -62,22 +64,32 @@ class PlainRotation(RotationPolicy):
             ],
             now_us,
         )
+        aged = [
+            job.phase is not Phase.RUNNING and now_us - job.waiting_since_us > self.settings.max_wait_us for job in jobs
+        ]
+        past = [job for job, old in zip(jobs, aged, strict=True) if old]
+        eldest = min(past, key=lambda job: (job.waiting_since_us, job.state.seq), default=None)
         bands = []
         for index, (job, (left, estimate)) in enumerate(zip(jobs, owed, strict=True)):
             can_be_met = left is not None and index not in late
             job.tier = next_tier(self.settings.tiers, job.tier, estimate, left if can_be_met else None, job.slice_us)
-            aged = job.phase is not Phase.RUNNING and now_us - job.waiting_since_us > self.settings.max_wait_us
-            bands.append(AGED if aged else DUE if can_be_met else REST + job.state.rank)
+            bands.append(AGED if job is eldest else DUE if can_be_met else REST + job.state.rank)
         at_rest = [job for job, band in zip(jobs, bands, strict=True) if band >= REST and job.missing_tokens]
         turns = self._shares.turns({self._line(job) for job in at_rest})
-        for job, band, (left, estimate) in zip(jobs, bands, owed, strict=True):
-            if band == AGED:
-                bucket = job.waiting_since_us
+        prompts = [
+            (left, index, estimate, job)
+            for index, (job, (left, estimate)) in enumerate(zip(jobs, owed, strict=True))
+            if left is not None and job.missing_tokens and index not in late
+        ]
+        first = first_to_go(prompts)
+        for job, band, old, (left, estimate) in zip(jobs, bands, aged, owed, strict=True):
+            if job is first and band == DUE:
+                bucket = -1_000_000_000
             elif band == DUE:
-                bucket = (left - estimate) // self.settings.bucket_us
+                bucket = (left if job.missing_tokens else left - estimate) // self.settings.bucket_us
             else:
                 bucket = 0 if self._line(job) in turns else 1 + job.tier
-            yield PlainClaim(band, bucket, self.service.served(job.state.slo.tenant), job.state.seq, job)
+            yield PlainClaim(band, bucket, self.service.served(job.state.slo.tenant), job.state.seq, old, job)
 
     def _line(self, job):
         return job.state.rank * self.settings.tiers.count + job.tier
@@ -100,6 +112,10 @@ class PlainRotation(RotationPolicy):
         for job in (claim.job for claim in waiting):
             within = self.step_time.prefill_tokens_within(budget_us, load_of(decode), job.computed_tokens)
             room = min(max(within, at_least), self.settings.max_chunk_tokens) - used
+            if job is waiting[0].job and waiting[0].band == AGED:
+                ahead = [claim for claim in waiting[1:] if claim.band < REST + job.state.rank]
+                left_over = sum(claim.job.missing_tokens for claim in ahead)
+                room = min(room, max(room - left_over, LEAST_TOKENS))
             if room <= 0:
                 return
             yield Chunk(job, min(job.missing_tokens, room))
@@ -127,6 +143,17 @@ def given_up(jobs, now_us):
     return late
 
 
+def first_to_go(prompts):
+    """Of (left, index, cost, job) that are on time in this order, the first to arrive that may go before all others."""
+    may, spare_us, end_us = [], float("inf"), 0
+    for left_us, _, cost_us, job in sorted(prompts, key=lambda prompt: prompt[:2]):
+        if cost_us <= spare_us:
+            may.append(job)
+        end_us += cost_us
+        spare_us = min((1 - RESERVE) * left_us - end_us, spare_us)
+    return min(may, key=lambda job: job.state.seq, default=None)
+
+
 def next_tier(tiers, tier, estimate_us, left_us, served_us):
     if left_us is not None:
         if left_us < tiers.slice_us + estimate_us:
@@ -144,10 +171,11 @@ def make_room(claims, pool, slice_us, max_parked):
     rows = pool.rows - len(residents)
     parked, admitted = [], []
     eldest = next((claim for claim in claims[:1] if claim.band == AGED and not claim.resident), None)
-    of_aged = sum(claim.need for claim in residents if claim.band == AGED)
+    of_aged = sum(claim.need for claim in residents if claim.aged)
     wanted = eldest.need if eldest and eldest.need + of_aged <= pool.capacity else 0
     while free < wanted or rows < (1 if wanted else 0):
-        victim = next((resident for resident in reversed(residents) if not resident.job.fixed), None)
+        leavers = [resident for resident in reversed(residents) if not resident.job.fixed]
+        victim = next(iter(sorted(leavers, key=lambda resident: resident.aged)), None)
         if victim is None:
             break
         residents.remove(victim)
@@ -169,7 +197,8 @@ def victims_for(claim, residents, missing, missing_rows, at_most, slice_us):
     for resident in reversed(residents):
         if (missing <= 0 and missing_rows <= 0) or len(victims) >= at_most:
             break
-        if resident.band > claim.band and resident.job.slice_us >= slice_us and not resident.job.fixed:
+        may_go = resident.job.slice_us >= slice_us and not resident.job.fixed and not resident.aged
+        if resident.band > claim.band and may_go:
             victims.append(resident)
             missing -= resident.need
             missing_rows -= 1

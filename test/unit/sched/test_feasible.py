@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from superinfer.sched.feasible import late_jobs
+from superinfer.sched.feasible import RESERVE, first_to_go, late_jobs
 
 pytestmark = pytest.mark.unit
 
@@ -51,3 +51,22 @@ def test_of_equals_the_first_is_given_up():
 
 def test_no_jobs():
     assert late([], 5) == set()
+
+
+@given(pairs=JOBS.filter(bool))
+def test_whoever_goes_first_makes_nobody_late(pairs):
+    pairs = [(100 * due, 100 * cost) for due, cost in pairs]
+    pairs = [pair for index, pair in enumerate(pairs) if index not in late(pairs)]
+    if not pairs:
+        return
+    due, cost = np.array(pairs, np.int64).T
+    first = first_to_go(due, cost, np.arange(len(pairs)))
+    rest = [(d - cost[first], c) for index, (d, c) in enumerate(pairs) if index != first]
+    assert on_time(rest)
+
+
+def test_the_first_to_arrive_goes_first_if_that_leaves_the_reserve():
+    time = round(100 / (1 - RESERVE))
+    assert first_to_go(np.array([300, time]), np.array([60, 40]), np.array([0, 1])) == 0
+    assert first_to_go(np.array([300, time]), np.array([61, 40]), np.array([0, 1])) == 1
+    assert first_to_go(np.array([300, time]), np.array([60, 40]), np.array([1, 0])) == 1

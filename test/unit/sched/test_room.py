@@ -27,7 +27,8 @@ def newcomer(seq, band, tokens):
 def places(members, capacity, rows=100):
     """Arrival numbers of the claims in order, and who of them has room."""
     columns = Reader().read([made for _, made in members], TenantService())
-    claims = Claims.ordered(columns, np.array([band for band, _ in members], np.int64), np.zeros(len(members)))
+    bands = np.array([band for band, _ in members], np.int64)
+    claims = Claims.ordered(columns, bands, np.zeros(len(members), np.int64), bands == AGED)
     return columns.terms.seq[claims.index], ROOM.make(claims, Pool(capacity, 0, rows))
 
 

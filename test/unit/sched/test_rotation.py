@@ -34,9 +34,17 @@ def test_chat_goes_before_batch_that_came_first(policy):
     assert prefilled(plan) == [1, 0]
 
 
-def test_least_slack_first(policy):
-    jobs = [job(0, CHAT, arrival_us=400 * MS), job(1, CHAT, arrival_us=0)]
-    assert prefilled(policy.decide(450 * MS, jobs, AMPLE)) == [1, 0]
+PATIENT = SLO(cls="interactive", ttft_ms=3000, tpot_ms=100)
+
+
+def test_prompts_go_by_when_they_are_due_where_arrival_would_make_one_late(policy):
+    jobs = [job(0, PATIENT, prompt=4000), job(1, CHAT, prompt=1000)]
+    assert prefilled(policy.decide(0, jobs, AMPLE))[0] == 1
+
+
+def test_the_first_to_arrive_goes_first_where_nobody_is_late_for_it(policy):
+    jobs = [job(0, PATIENT, prompt=2000), job(1, CHAT, prompt=1000)]
+    assert prefilled(policy.decide(0, jobs, AMPLE))[0] == 0
 
 
 def test_a_doomed_request_comes_after_those_that_can_be_met(policy):

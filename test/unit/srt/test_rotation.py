@@ -106,11 +106,17 @@ def test_admits_in_the_order_of_the_plan_in_whole_pages(rotation):
     assert admission.resumed_tokens == 0
 
 
-def test_a_second_prompt_in_parts_waits_behind_its_equal(rotation):
+def test_a_second_prompt_in_parts_waits_behind_its_equal_and_leaves_it_its_tokens(rotation):
     under_way, other = req("a", 500, computed=64), req("b", 400)
     script = lambda jobs: Plan(prefill=(Chunk(jobs[2], 100), Chunk(jobs[1], 60)))  # noqa: E731
     admission = plan(rotation, script, waiting=[other], chunked=under_way)
-    assert (admission.order, admission.resumed_tokens, rotation.parked) == ([], 64, {})
+    assert (admission.order, admission.resumed_tokens, rotation.parked) == ([], 160, {})
+
+
+def test_who_stands_in_the_way_gets_on_though_nothing_was_planned_for_it(rotation):
+    under_way, other = req("a", 500, computed=64), req("b", 400)
+    admission = plan(rotation, lambda jobs: Plan(prefill=(Chunk(jobs[2], 100),)), waiting=[other], chunked=under_way)
+    assert (admission.order, admission.resumed_tokens, rotation.parked) == ([], 112, {})
 
 
 def test_a_prompt_in_parts_makes_way_for_a_more_important_class(rotation):

@@ -34,7 +34,7 @@ def test_the_launcher_takes_one_thread_and_leaves_the_rest_to_the_scheduler(envi
     monkeypatch.setattr(threads, "usable_cores", lambda: 6)
     environ.update(given)
     threads.reserve_for_scheduler()
-    expected = {threads.THREADS_ENV: compute, "GLIBC_TUNABLES": threads.HUGE_PAGES, **dict.fromkeys(POOLS, "1")}
+    expected = {threads.THREADS_ENV: compute, **threads.HUGE_PAGES, **dict.fromkeys(POOLS, "1")}
     assert environ == expected
 
 
