@@ -69,6 +69,8 @@ def test_the_example_in_the_documents(tmp_path):
     assert run.steps[0].prefill_pairs == 512 * 513 // 2
     for name in {*MeasuredRun.__struct_fields__, *MeasuredStep.__struct_fields__} - {"steps"}:
         assert re.search(rf"^\| .*`{name}`.* \|", page, re.MULTILINE), name
+    for name in MeasuredRequest.__struct_fields__:
+        assert f"`{name}`" in page, name
 
 
 def test_requests_are_kept(tmp_path):
