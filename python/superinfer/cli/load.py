@@ -17,11 +17,18 @@ SYNTHETIC = {"synthetic:poisson": False, "synthetic:bursty": True}
 """Traces that are made up, and whether they come in bursts."""
 
 
-def add_load_arguments(parser: argparse.ArgumentParser, batch_deadline_s: int | None) -> None:
-    """Add the arguments that describe a load; ``batch_deadline_s`` is the default of that argument."""
-    add = parser.add_argument_group("load").add_argument
+def add_load_arguments(
+    parser: argparse.ArgumentParser, batch_deadline_s: int | None
+) -> argparse._MutuallyExclusiveGroup:
+    """Add the arguments that describe a load; ``batch_deadline_s`` is the default of that argument.
+
+    Returns:
+        The group of ``--trace``, one of which has to be given, for what takes its place.
+    """
+    group = parser.add_argument_group("load")
+    source, add = group.add_mutually_exclusive_group(required=True), group.add_argument
     traces = " or ".join(SYNTHETIC)
-    add("--trace", required=True, help=f"requests: FILE.csv in Azure's format, FILE.jsonl in Mooncake's, {traces}")
+    source.add_argument("--trace", help=f"requests: FILE.csv in Azure's format, FILE.jsonl in Mooncake's, {traces}")
     add("--rate", type=float, default=1.0, help="speed of the trace (default: 1)")
     add("--duration-s", type=float, default=600.0, help="length of the load (default: 600)")
     add("--slo-mix", metavar="MIX", help="classes of the trace's requests, such as interactive:0.5,batch:0.5")
@@ -47,6 +54,7 @@ def add_load_arguments(parser: argparse.ArgumentParser, batch_deadline_s: int | 
         help="synthetic (default: lognormal:150,0.8); LENGTHS are fixed:N, uniform:LEAST,MOST, exponential:MEAN or "
         "lognormal:MEDIAN,SIGMA",
     )
+    return source
 
 
 def build_load(options: argparse.Namespace, machine: Machine, seed: int, factor: float = 1.0) -> list[Arrival]:

@@ -10,6 +10,7 @@ from superinfer.cli.errors import UserError
 from superinfer.cli.load import add_load_arguments, build_load
 from superinfer.cli.simulate_output import show, show_bands, write_csv, write_json
 from superinfer.cli.simulate_plot import check_plot, plot
+from superinfer.cli.simulate_validation import show_comparisons, write_comparisons
 from superinfer.sim.calibrate import fit
 from superinfer.sim.hardware import hardware
 from superinfer.sim.machine import Machine
@@ -17,6 +18,7 @@ from superinfer.sim.models import model
 from superinfer.sim.roofline import Roofline
 from superinfer.sim.run import policy_names
 from superinfer.sim.sweep import Point, sweep
+from superinfer.sim.validate import compare
 from superinfer.workload.steps import read_steps
 
 T = TypeVar("T")
@@ -30,7 +32,12 @@ def build_parser() -> argparse.ArgumentParser:
         "hardware and model. Interactive requests (all of the trace, without --slo-mix) are promised a first token "
         "within max(--ttft-ms, 3 x its prefill alone) and --tpot-ms per token.",
     )
-    add_load_arguments(parser, batch_deadline_s=None)
+    add_load_arguments(parser, batch_deadline_s=None).add_argument(
+        "--validate",
+        type=Path,
+        metavar="FILE",
+        help="requests that a real server measured, as JSON: serve these, and compare latencies",
+    )
     machine = parser.add_argument_group("machine")
     machine.add_argument(
         "--hardware", default="a100x4", help="a100, h100, gh200 or cpu, xN for several (default: a100x4)"
@@ -64,6 +71,8 @@ def run(argv: Sequence[str]) -> int:
         # Not after the runs: they may take minutes.
         check_plot(options.plot)
     try:
+        if options.validate:
+            return _validate(options)
         points = _points(options)
         show(points)
         if options.bands:
@@ -76,6 +85,15 @@ def run(argv: Sequence[str]) -> int:
             plot(points, options.plot)
     except (ValueError, OSError) as error:
         raise UserError(str(error)) from error
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    measured, machine = read_steps(options.validate), _machine(options)
+    comparisons = {name: compare(measured, name, machine) for name in policy_names(options.policy)}
+    show_comparisons(comparisons)
+    if options.json:
+        write_comparisons(comparisons, options.json)
     return 0
 
 

@@ -31,6 +31,12 @@ COLUMNS = (
 """Of the CSV file: the figures of a class; the last two are those of the whole run."""
 
 
+def console() -> Console:
+    """Where tables go; in a file, lines are not cut at the width of a terminal."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=160)
+
+
 def show(points: Sequence[Point]) -> None:
     """Print a table, with loads and seeds where there are several."""
     several = not _single(points)
@@ -50,7 +56,7 @@ def show(points: Sequence[Point]) -> None:
             f"{row['tokens_per_s']:.0f}",
             str(row["rotations"]),
         )
-    _console().print(table)
+    console().print(table)
 
 
 def show_bands(points: Sequence[Point]) -> None:
@@ -66,7 +72,7 @@ def show_bands(points: Sequence[Point]) -> None:
         times = (mean(band["ttft_p99_ms"] for band in bands[name]) for name in policies)
         span = f"{low + 1} to {high}" if high else f"above {low}"
         table.add_row(f"{load:g}", of, span, str(sent), *(f"{time:.0f}" for time in times))
-    _console().print(table)
+    console().print(table)
 
 
 def _by_band(points: Sequence[Point]) -> dict[tuple[float, str, int], dict[str, list[dict[str, Any]]]]:
@@ -112,12 +118,6 @@ def write_csv(points: Sequence[Point], path: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows(points))
-
-
-def _console() -> Console:
-    """In a file, a line is as long as it has to be."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
 
 
 def _single(points: Sequence[Point]) -> bool:

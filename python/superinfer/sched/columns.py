@@ -102,6 +102,13 @@ class Columns:
     started: Ints
     streams: Streams
 
+    @property
+    def promised(self) -> bool:
+        """Whether anybody is owed anything."""
+        terms = self.terms
+        due = (terms.first_due_us != NEVER) | (terms.last_due_us != NEVER) | ~np.isnan(terms.pace_ms)
+        return bool(due.any())
+
 
 @dataclass(slots=True)
 class Reader:

@@ -15,6 +15,9 @@ RIDGE = 1e-6
 class Line:
     """Non-negative least squares over observations whose weight decays.
 
+    The square of an error counts over what was observed. Steps differ a thousandfold in length: if every microsecond
+    counted alike, the longest would decide alone, and a short one could be predicted as ten times as long as it is.
+
     More work never takes less time: of all subsets of features whose weights come out non-negative, the one that fits
     best counts (for so few features simpler than Lawson and Hanson's active sets, and the same result).
 
@@ -47,8 +50,9 @@ class Line:
         """Take in one observation."""
         if self.seen >= 2 * len(self.scales) and (expected := self.predict(features)) > 0:
             value = min(value, OUTLIER * expected)
-        x = [f / s for f, s in zip(features, self.scales, strict=True)]
-        self._products = [self.forgetting * old + f * value for old, f in zip(self._products, x, strict=True)]
+        root = max(value, 1.0) ** 0.5
+        x = [f / s / root for f, s in zip(features, self.scales, strict=True)]
+        self._products = [self.forgetting * old + f * value / root for old, f in zip(self._products, x, strict=True)]
         self._squares = [
             [self.forgetting * old + f * g for old, g in zip(row, x, strict=True)]
             for row, f in zip(self._squares, x, strict=True)

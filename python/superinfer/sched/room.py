@@ -55,30 +55,25 @@ class Room:
             reasons.append("memory" if free < 0 or rows < 0 else "aged")
             parked.append(victim := residents.pop())
             free, rows = free + int(need[victim]), rows + 1
-        spare = max(self.max_parked - len(parked), 0)
         # Claims are in order of bands, so that whoever a newcomer may displace stands at the end.
         inside = np.array(residents, np.int64)
         movable = inside[(claims.slice_us[inside] >= self.slice_us) & ~claims.aged[inside]].tolist()
-        gains = _gains(claims, movable, spare)
-        # Whoever goes may leave more than was asked for, to anybody after.
-        newcomers = np.flatnonzero(~claims.resident & (need <= free + gains.tokens[AGED]))
-        least = int(need[newcomers].min(initial=pool.capacity))
+        spare = max(self.max_parked - len(parked), 0)
+        newcomers = np.flatnonzero(~claims.resident)
         computing = claims.resident.copy()
-        for newcomer, tokens, band in zip(
-            newcomers.tolist(), need[newcomers].tolist(), claims.band[newcomers].tolist(), strict=True
-        ):
-            if tokens > free + gains.tokens[band] or rows + gains.rows[band] < 1:
-                continue
-            computing[newcomer] = True
-            free, rows = free - tokens, rows - 1
-            if free < 0 or rows < 0:
+        gains = _gains(claims, movable, spare)
+        while len(newcomers := gains.from_first_that_fits(claims, newcomers, free, rows)):
+            fitting = min(int(np.searchsorted(np.cumsum(need[newcomers]), free, "right")), max(rows, 0))
+            # Those that fit together come in together, else the first with the help of those who may go.
+            coming, newcomers = np.split(newcomers, [fitting or 1])
+            computing[coming] = True
+            free, rows = free - int(need[coming].sum()), rows - len(coming)
+            if not fitting:
                 while free < 0 or rows < 0:
                     reasons.append("displaced")
                     parked.append(victim := movable.pop())
                     spare, free, rows = spare - 1, free + int(need[victim]), rows + 1
                 gains = _gains(claims, movable, spare)
-            if free + gains.tokens[AGED] < least or rows + gains.rows[AGED] < 1:
-                break
         computing[parked] = False
         return Places(np.flatnonzero(computing), np.array(parked, np.int64), tuple(reasons))
 
@@ -92,8 +87,23 @@ class Gains:
         rows: Places in the engine.
     """
 
-    tokens: list[int]
-    rows: list[int]
+    tokens: Ints
+    rows: Ints
+
+    def from_first_that_fits(self, claims: Claims, newcomers: Ints, free: int, rows: int) -> Ints:
+        """Those of ``newcomers`` that may still come in, beginning with one that may come in now.
+
+        Args:
+            claims: All claims.
+            newcomers: Places of newcomers.
+            free: Tokens of KV that are free.
+            rows: Places in the engine that are free.
+        """
+        # Whoever goes may leave more than was asked for, to anybody after.
+        newcomers = newcomers[claims.need_tokens[newcomers] <= free + self.tokens[AGED]]
+        bands = claims.band[newcomers]
+        now = (claims.need_tokens[newcomers] <= free + self.tokens[bands]) & (rows + self.rows[bands] > 0)
+        return newcomers[int(now.argmax()) :] if now.any() else newcomers[:0]
 
 
 def _eldest_need(claims: Claims, capacity_tokens: int) -> int:
@@ -108,9 +118,8 @@ def _eldest_need(claims: Claims, capacity_tokens: int) -> int:
 def _gains(claims: Claims, movable: list[int], at_most: int) -> Gains:
     """From the last of those who may go, ``at_most`` of them: each makes way for earlier bands only."""
     bands = int(claims.band.max(initial=0)) + 1
-    gains = Gains([0] * bands, [0] * bands)
+    gains = Gains(np.zeros(bands, np.int64), np.zeros(bands, np.int64))
     for place in movable[max(len(movable) - at_most, 0) :]:
-        for band in range(claims.band[place]):
-            gains.tokens[band] += int(claims.need_tokens[place])
-            gains.rows[band] += 1
+        gains.tokens[: claims.band[place]] += claims.need_tokens[place]
+        gains.rows[: claims.band[place]] += 1
     return gains

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +20,10 @@ from superinfer.sched.sizing import LEAST_TOKENS, Sizing, decode_load
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
 
+CALM: Final = 4
+"""Steps are so many times as long where nothing has been promised for as long as a request may wait: decoding beside
+ever more prompts is what short steps cost, and nobody gains."""
+
 
 @dataclass(frozen=True, slots=True)
 class RotationSettings:
@@ -27,6 +32,7 @@ class RotationSettings:
     Attributes:
         tiers: Slices and shares.
         max_step_us: Longest step, also where no stream asks for less: what an urgent newcomer may have to wait.
+            ``CALM`` times that where nobody is promised anything.
         max_chunk_tokens: Prompt tokens in one step, at most.
         max_wait_us: A request that has waited so long goes to the front.
         bucket_us: Slacks in one bucket are equal.
@@ -55,8 +61,8 @@ class RotationPolicy:
     goes to the front of the pass. It gets what memory it needs and at least ``LEAST_TOKENS``, and more as far as what
     is more important leaves it; only KV of others that are aged and half computed is not taken, but then these are
     served. So with N aged requests, itself among them, it waits at most W + (N + 1) * S without service, S being the
-    longest step (``max_step_us``, if streams are not many more than can be decoded in that time). It must fit into the
-    pool.
+    longest step (``max_step_us`` or ``CALM`` times that, if streams are not many more than can be decoded in that
+    time). It must fit into the pool.
 
     Attributes:
         settings: The operator's choices.
@@ -71,6 +77,7 @@ class RotationPolicy:
     service: TenantService = field(default_factory=TenantService)
     _reader: Reader = field(default_factory=Reader)
     _shares: TierShares = field(init=False)
+    _promised_us: int | None = None
 
     def __post_init__(self) -> None:
         self._shares = TierShares(self.settings.tiers.count)
@@ -102,7 +109,7 @@ class RotationPolicy:
         """
         options = self.settings
         columns = self._reader.read(jobs, self.service)
-        sizing = Sizing(self.step_time, options.max_step_us, options.max_chunk_tokens)
+        sizing = Sizing(self.step_time, self._longest_us(columns, now_us), options.max_chunk_tokens)
         budget_us = sizing.budget_us(columns, now_us)
         claims = self._claims(columns, now_us, sizing.token_us(columns, budget_us))
         places = Room(options.tiers.slice_us, options.max_parked).make(claims, pool)
@@ -117,6 +124,12 @@ class RotationPolicy:
         self._charge(bands[: len(prefill)], prefill)
         parked = _jobs(jobs, claims.index[places.parked])
         return Plan(_jobs(jobs, decode), prefill, parked, park_reasons=places.reasons)
+
+    def _longest_us(self, columns: Columns, now_us: int) -> int:
+        if columns.promised:
+            self._promised_us = now_us
+        calm = self._promised_us is None or now_us - self._promised_us > self.settings.max_wait_us
+        return self.settings.max_step_us * (CALM if calm else 1)
 
     def _claims(self, columns: Columns, now_us: int, token_us: float) -> Claims:
         owes = owed(columns, now_us, self.step_time, token_us)

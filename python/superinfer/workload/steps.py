@@ -1,7 +1,8 @@
-"""Steps of a real server, as it measured them: what it writes, and what the simulator learns a machine from."""
+"""Steps and requests of a real server, as it measured them: what it writes, what the simulator learns a machine from,
+and what the simulator is judged by."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -27,6 +28,34 @@ class MeasuredStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     elapsed_us: Positive
 
 
+class MeasuredRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One request that was finished, and how fast it was served.
+
+    Attributes:
+        at_us: When it arrived, from any start that all of them share.
+        prompt_tokens: Length of its prompt.
+        cached_tokens: Of these, what the server found in its cache.
+        output_tokens: Tokens it got.
+        slo: What it was promised, as in the body of a request; without a class, the server's default.
+        first_us: From its arrival to its first token.
+        last_us: From its arrival to its last token.
+    """
+
+    at_us: Count
+    prompt_tokens: Positive
+    cached_tokens: Count = 0
+    output_tokens: Positive
+    slo: dict[str, Any] = msgspec.field(default_factory=dict)
+    first_us: Positive
+    last_us: Positive
+
+    def __post_init__(self) -> None:
+        if self.cached_tokens >= self.prompt_tokens:
+            raise ValueError(f"cached_tokens must be less than prompt_tokens, not {self.cached_tokens}")
+        if self.last_us < self.first_us:
+            raise ValueError(f"last_us must not be before first_us, not {self.last_us}")
+
+
 class MeasuredRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run of a real server.
 
@@ -36,6 +65,7 @@ class MeasuredRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         kv_tokens: Tokens that its KV pool holds.
         load_back_us_per_token: Time to bring the KV of a token back from host memory; ``None`` where it cannot.
         steps: In the order in which they ran.
+        requests: That were served meanwhile, if the server noted them.
     """
 
     machine: str
@@ -43,6 +73,7 @@ class MeasuredRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     kv_tokens: Positive
     load_back_us_per_token: Annotated[float, msgspec.Meta(ge=0)] | None = None
     steps: tuple[MeasuredStep, ...]
+    requests: tuple[MeasuredRequest, ...] = ()
 
 
 def read_steps(path: Path) -> MeasuredRun:

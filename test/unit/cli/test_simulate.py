@@ -7,9 +7,17 @@ import pytest
 from superinfer.cli import main
 from superinfer.cli.simulate_output import COLUMNS
 from superinfer.sim.run import POLICIES
-from superinfer.workload.steps import MeasuredRun, MeasuredStep, write_steps
+from superinfer.workload.steps import MeasuredRequest, MeasuredRun, MeasuredStep, write_steps
 
 pytestmark = pytest.mark.unit
+
+
+def measured_run(**fields):
+    decode = (MeasuredStep(decode_rows=n % 8 + 1, kv_tokens=100 * n, elapsed_us=20_000 + 50 * n) for n in range(100))
+    prompts = (
+        MeasuredStep(prefill_tokens=32 + n, prefill_pairs=n * n, elapsed_us=50_000 + 100 * n) for n in range(100)
+    )
+    return MeasuredRun(machine="two cores", model="tiny", kv_tokens=30_000, steps=(*decode, *prompts), **fields)
 
 
 def test_it_writes_the_figures_of_each_policy(trace, tmp_path, capsys):
@@ -60,19 +68,44 @@ def test_a_mix_of_classes_without_a_trace(tmp_path):
 
 
 def test_a_measured_machine_is_simulated_and_its_error_shown(trace, tmp_path, capsys):
-    decode = (MeasuredStep(decode_rows=n % 8 + 1, kv_tokens=100 * n, elapsed_us=20_000 + 50 * n) for n in range(100))
-    prompts = (
-        MeasuredStep(prefill_tokens=32 + n, prefill_pairs=n * n, elapsed_us=50_000 + 100 * n) for n in range(100)
-    )
-    run = MeasuredRun(machine="two cores", model="tiny", kv_tokens=30_000, steps=(*decode, *prompts))
     measured, out = tmp_path / "run.json", tmp_path / "out.json"
-    write_steps(run, measured)
+    write_steps(measured_run(), measured)
     assert main(["simulate", "--trace", str(trace), "--calibrate", str(measured), "--json", str(out)]) == 0
     shown = capsys.readouterr().err
     assert "tiny on two cores: learnt from 160 steps; of 40 others" in shown
     assert re.search(r"err by \d\.\d % \(median\), \d\.\d % \(p90\)", shown)
     # The first prompt alone takes about 50 ms + 0.1 ms a token there, and a tenth of it on the default machine.
     assert json.loads(out.read_text())["fcfs"]["classes"]["interactive"]["ttft_p50_ms"] > 50
+
+
+def test_requests_of_a_server_are_served_again_and_compared(tmp_path, capsys):
+    requests = [
+        MeasuredRequest(at_us=n * 1_000_000, prompt_tokens=100, output_tokens=5, first_us=100_000, last_us=300_000)
+        for n in range(10)
+    ]
+    run, out = tmp_path / "run.json", tmp_path / "out.json"
+    write_steps(measured_run(requests=tuple(requests)), run)
+    arguments = ["--calibrate", str(run), "--validate", str(run), "--policy", "rotation", "--json", str(out)]
+    assert main(["simulate", *arguments]) == 0
+    assert "TTFT p99 ms" in capsys.readouterr().out
+    (ttft, *_) = json.loads(out.read_text())["rotation"]
+    assert (ttft["figure"], ttft["measured"], ttft["requests"]) == ("ttft_ms", 100.0, 10)
+    assert ttft["ratio"] == pytest.approx(ttft["simulated"] / 100)
+
+
+def test_a_trace_or_a_measured_run_is_needed_and_not_both(trace, tmp_path, capsys):
+    for arguments in ([], ["--trace", str(trace), "--validate", str(trace)]):
+        with pytest.raises(SystemExit):
+            main(["simulate", *arguments])
+        assert "--validate" in capsys.readouterr().err
+
+
+def test_first_tokens_by_prompt_length_are_shown(trace, capsys):
+    arguments = ["--trace", str(trace), "--seeds", "0,1", "--policy", "fcfs,rotation", "--bands"]
+    assert main(["simulate", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert "rotation, TTFT p99 ms" in shown
+    assert re.search(r"interactive │ 257 to 1024 +│ 160 ", shown)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from superinfer.sched.claim import AGED, DUE, REST
 from superinfer.sched.feasible import RESERVE
 from superinfer.sched.job import Job, Phase
 from superinfer.sched.plan import Chunk, Plan
-from superinfer.sched.rotation import RotationPolicy
+from superinfer.sched.rotation import CALM, RotationPolicy
 from superinfer.sched.sizing import LEAST_TOKENS, PACE_SHARE
 from superinfer.sched.step_time import StepLoad
 from superinfer.sched.tiers import DEMOTE_AT, PROMOTE_AT
@@ -38,7 +38,7 @@ class PlainRotation(RotationPolicy):
     def decide(self, now_us, jobs, pool):
         options = self.settings
         running = [job for job in jobs if job.phase is Phase.RUNNING]
-        budget_us = self._budget_us(running, now_us)
+        budget_us = self._budget_us(jobs, running, now_us)
         claims = sorted(self._claims_plainly(now_us, jobs, self._prompt_token_us(running, budget_us)))
         chosen, park = make_room(claims, pool, options.tiers.slice_us, options.max_parked)
         decode = [claim.job for claim in chosen if claim.job.phase is Phase.RUNNING]
@@ -49,10 +49,13 @@ class PlainRotation(RotationPolicy):
                 self._shares.serve(self._line(claim.job), chunk.tokens)
         return Plan(tuple(decode), tuple(prefill), tuple(claim.job for claim in park))
 
-    def _budget_us(self, running, now_us):
+    def _budget_us(self, jobs, running, now_us):
+        if any(job.state.slo.has_target for job in jobs):
+            self._promised_us = now_us
+        calm = self._promised_us is None or now_us - self._promised_us > self.settings.max_wait_us
         decoding_us = self.step_time.predict_us(load_of(running))
         allowed = [us for us in allowances_us(running, now_us) if us > decoding_us]
-        return round(min([self.settings.max_step_us, *allowed]))
+        return round(min([self.settings.max_step_us * (CALM if calm else 1), *allowed]))
 
     def _claims_plainly(self, now_us, jobs, token_us):
         owed = [self._owed_plainly(job, now_us, token_us) for job in jobs]

@@ -58,5 +58,13 @@ def test_it_follows_a_lasting_change():
     assert line.predict((1.0, 10.0, 100.0)) == pytest.approx(150, rel=0.05)
 
 
+def test_short_ones_are_predicted_as_well_as_long_ones():
+    line = Line((1.0, 1e3))
+    for tokens in (50, 100, 8000, 16_000) * 10:
+        # Long ones cost less per token than a line can say.
+        line.learn((1.0, tokens), 100 * tokens**0.7)
+    assert line.predict((1.0, 100)) == pytest.approx(100 * 100**0.7, rel=0.2)
+
+
 def test_before_the_first_observation_everything_is_free():
     assert Line((1.0,)).predict((1.0,)) == 0

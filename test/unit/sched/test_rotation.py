@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from superinfer.sched.job import Phase
 from superinfer.sched.plan import Pool
-from superinfer.sched.rotation import RotationPolicy, RotationSettings
+from superinfer.sched.rotation import CALM, RotationPolicy, RotationSettings
 from superinfer.sched.sizing import LEAST_TOKENS
 from superinfer.slo import SLO
 from unit.sched.jobs import BATCH, CHAT, job, known_machine
@@ -76,8 +76,20 @@ def test_a_stream_ahead_of_its_pace_lends_its_credit(policy, machine):
 
 
 def test_without_streams_a_step_is_bounded_too(policy, machine):
-    plan = policy.decide(0, [job(0, BATCH, prompt=8000)], AMPLE)
-    assert machine.prefill_us(plan.prefill[0].tokens) <= policy.settings.max_step_us * 1.02
+    plan = policy.decide(0, [job(0, BATCH, prompt=8000), job(1, CHAT, phase=Phase.PARKED)], AMPLE)
+    assert 0.9 * policy.settings.max_step_us < sum(machine.prefill_us(chunk.tokens) for chunk in plan.prefill)
+    assert machine.prefill_us(sum(chunk.tokens for chunk in plan.prefill)) <= policy.settings.max_step_us * 1.02
+
+
+def test_steps_are_longer_when_nothing_has_been_promised_for_long(policy, machine):
+    batch = job(0, BATCH, prompt=8000, waiting_since_us=10**12)
+    policy.decide(0, [batch, job(1, CHAT)], AMPLE)
+    times_us = [
+        machine.prefill_us(policy.decide(at_us, [batch], AMPLE).prefill[0].tokens)
+        for at_us in (60_000 * MS, 60_001 * MS)
+    ]
+    longest_us = policy.settings.max_step_us
+    assert times_us == pytest.approx([longest_us, CALM * longest_us], rel=0.02)
 
 
 def test_batch_makes_room_for_chat_and_chat_does_not_for_batch(policy):
@@ -109,7 +121,7 @@ def test_among_those_that_owe_nothing_a_fresh_short_one_goes_before_one_that_has
 def test_the_slower_tier_comes_round_when_its_share_is_due(policy):
     tokens = {2: 0, 3: 0}
     for seq in range(90):
-        long, short = job(0, BATCH, prompt=90_000, tier=3), job(seq + 1, BATCH, prompt=1900, tier=2)
+        long, short = job(0, BATCH, prompt=90_000, tier=3), job(seq + 1, BATCH, prompt=9000, tier=2)
         for chunk in policy.decide(0, [long, short], Pool(1_000_000, 0)).prefill[:1]:
             tokens[chunk.job.tier] += chunk.tokens
     assert 1.5 < tokens[2] / tokens[3] < 2.5

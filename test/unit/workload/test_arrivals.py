@@ -1,7 +1,9 @@
+from itertools import pairwise
+
 import pytest
 
 from superinfer.slo import SLO
-from superinfer.workload.arrivals import merged, poisson, promised, read_trace, scaled
+from superinfer.workload.arrivals import begun_anywhere, merged, poisson, promised, read_trace, scaled
 from superinfer.workload.promises import by_prompt
 
 pytestmark = pytest.mark.unit
@@ -86,3 +88,15 @@ def test_promises():
         by_prompt(load[:1], lambda tokens, us=us: us, ttft_ms=1000, tpot_ms=100)[0] for us in (1000, 900_000)
     )
     assert (short.slo.ttft_ms, long.slo.ttft_ms, long.slo.tpot_ms) == (1000, 2700, 100)
+
+
+def test_a_load_begun_anywhere_is_the_same_requests_at_the_same_distances():
+    load = poisson(2.0, 50, 100, 10, seed=0)
+    begun = begun_anywhere(load, seed=3)
+    assert begun[0].at_us == 0
+    assert begun != load
+    assert begun == begun_anywhere(load, seed=3)
+    gaps, begun_gaps = ([after.at_us - at.at_us for at, after in pairwise(some)] for some in (load, begun))
+    # One gap is not there any more, and the end is followed by the beginning.
+    assert sorted([*begun_gaps, *set(gaps).difference(begun_gaps)]) == sorted([*gaps, 1 + load[0].at_us])
+    assert begun_anywhere([], seed=0) == []

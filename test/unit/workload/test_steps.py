@@ -2,9 +2,10 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from superinfer.workload.steps import MeasuredRun, MeasuredStep, read_steps, write_steps
+from superinfer.workload.steps import MeasuredRequest, MeasuredRun, MeasuredStep, read_steps, write_steps
 
 pytestmark = pytest.mark.unit
 
@@ -68,3 +69,25 @@ def test_the_example_in_the_documents(tmp_path):
     assert run.steps[0].prefill_pairs == 512 * 513 // 2
     for name in {*MeasuredRun.__struct_fields__, *MeasuredStep.__struct_fields__} - {"steps"}:
         assert re.search(rf"^\| .*`{name}`.* \|", page, re.MULTILINE), name
+    for name in MeasuredRequest.__struct_fields__:
+        assert f"`{name}`" in page, name
+
+
+def test_requests_are_kept(tmp_path):
+    path, slo = tmp_path / "run.json", {"class": "interactive", "ttft_ms": 500}
+    request = MeasuredRequest(at_us=7, prompt_tokens=9, output_tokens=2, slo=slo, first_us=30, last_us=40)
+    run = msgspec.structs.replace(RUN, requests=(request,))
+    write_steps(run, path)
+    assert read_steps(path) == run
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [({"cached_tokens": 9}, "cached_tokens must be less than prompt_tokens"), ({"last_us": 29}, "last_us must not")],
+)
+def test_requests_that_cannot_be_are_refused(tmp_path, fields, message):
+    path = tmp_path / "run.json"
+    request = {"at_us": 0, "prompt_tokens": 9, "output_tokens": 2, "first_us": 30, "last_us": 40} | fields
+    path.write_text(json.dumps({"machine": "m", "model": "n", "kv_tokens": 1, "steps": [], "requests": [request]}))
+    with pytest.raises(ValueError, match=message):
+        read_steps(path)

@@ -1,0 +1,62 @@
+import pytest
+
+from superinfer.sim.run import simulate
+from superinfer.sim.validate import compare
+from superinfer.slo import SLO
+from superinfer.workload.arrivals import Arrival
+from superinfer.workload.steps import MeasuredRequest, MeasuredRun, MeasuredStep
+from unit.sim.simulated import machine
+
+pytestmark = pytest.mark.unit
+
+CHAT = {"class": "interactive", "ttft_ms": 1000, "tpot_ms": 100}
+
+
+def measured(slower=1.0):
+    """What the simulated machine itself would measure, if it were so many times slower."""
+    load = [Arrival(n * 90_000, 100 + 37 * n, 1 + n % 5, SLO(**_fields(n))) for n in range(40)]
+    lines = [served.outcome.timeline for served in simulate(load, "rotation", machine(20_000)).served]
+    requests = [
+        MeasuredRequest(
+            at_us=arrival.at_us + 5,
+            prompt_tokens=arrival.prompt_tokens + 64,
+            cached_tokens=64,
+            output_tokens=arrival.output_tokens,
+            slo=CHAT if arrival.slo.cls == "interactive" else {"class": "batch"},
+            first_us=round(slower * (line.first_us - line.arrival_us)),
+            last_us=round(slower * (line.last_us - line.arrival_us)),
+        )
+        for arrival, line in zip(load, lines, strict=True)
+    ]
+    return run_of(*reversed(requests))
+
+
+def _fields(n):
+    return {"cls": "interactive", "ttft_ms": 1000, "tpot_ms": 100} if n % 3 else {"cls": "batch"}
+
+
+def run_of(*requests):
+    steps = (MeasuredStep(decode_rows=1, elapsed_us=1),)
+    return MeasuredRun(machine="m", model="n", kv_tokens=1, steps=steps, requests=requests)
+
+
+def test_a_perfect_model_has_the_ratio_one():
+    comparisons = compare(measured(), "rotation", machine(20_000))
+    assert {(c.cls, c.figure, c.percent) for c in comparisons} == {
+        (cls, figure, percent)
+        for cls in ("all", "interactive", "batch")
+        for figure in ("ttft_ms", "tpot_ms")
+        for percent in (50, 99)
+    }
+    assert all(c.ratio == pytest.approx(1, abs=0.001) for c in comparisons)
+    assert comparisons[0].requests == 40
+
+
+def test_a_server_that_is_slower_shows():
+    comparisons = compare(measured(slower=1.25), "rotation", machine(20_000))
+    assert all(c.ratio == pytest.approx(0.8, abs=0.001) for c in comparisons)
+
+
+def test_without_requests_there_is_nothing_to_compare():
+    with pytest.raises(ValueError, match="has no requests"):
+        compare(run_of(), "rotation", machine())
