@@ -125,14 +125,12 @@ def test_events_tell_who_was_taken_out_and_came_back(turns_server):
 
 def test_a_recording_teaches_the_simulator_this_machine(turns_server, tmp_path):
     out = tmp_path / "run.json"
-    arguments = ["record", "--url", turns_server.url, "--events", EVENTS, "--seconds", "8", "--out", str(out)]
+    arguments = ["record", "--url", turns_server.url, "--events", EVENTS, "--seconds", "20", "--out", str(out)]
     with ThreadPoolExecutor(1) as pool:
         recording = pool.submit(main, arguments)
         time.sleep(1.5)  # a watcher that has just connected misses what is sent at once
-        race = Race(turns_server)
-        for index in range(30):
-            race.send(f"short{index}", 40 + 7 * index, 3, "batch")
-        race.send("long", 60, 100, "batch").finish()
+        for index in range(40):  # one after the other: each prompt is a step of its own
+            tokens_alone(turns_server, 40 + 7 * index, 4, 50 + index)
         assert recording.result(timeout=60) == 0
     run = read_steps(out)
     assert run.kv_tokens == POOL_TOKENS
