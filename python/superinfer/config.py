@@ -35,6 +35,7 @@ class RotationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         max_step_ms: Longest engine step: what an urgent newcomer may have to wait.
         max_parked: Requests taken out in one pass, at most.
         max_wait_ms: A request that has waited so long for service goes to the front.
+        reject: Whether requests are refused that cannot be on time: HTTP 429, with Retry-After.
         force_every: For tests: also take a request out every so many passes; 0 never does.
     """
 
@@ -43,6 +44,7 @@ class RotationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_step_ms: Millis = 250
     max_parked: Count = 4
     max_wait_ms: Millis = 60_000
+    reject: bool = False
     force_every: Count = 0
 
 
@@ -51,9 +53,11 @@ class ObserveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         events: ZeroMQ address at which the scheduler publishes its events, such as ``tcp://127.0.0.1:5556``.
+        decisions: Directory into which each rank writes what it decides, for comparing ranks.
     """
 
     events: str | None = None
+    decisions: str | None = None
 
 
 class ClampConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -33,7 +33,7 @@ class Metric:
 REQUESTS: Final = Metric(
     "slo_requests_total",
     "counter",
-    "Requests finished, by SLO class and outcome: met, missed, none (nothing was promised) or aborted.",
+    "Requests finished, by SLO class and outcome: met, missed, none (nothing was promised), aborted or rejected.",
     ("slo_class", "outcome"),
 )
 GOODPUT_TOKENS: Final = Metric(
@@ -60,8 +60,8 @@ WAITING: Final = Metric("waiting_requests", "gauge", "Requests waiting for admis
 ROTATIONS: Final = Metric(
     "rotations_total",
     "counter",
-    "Requests taken out of the engine to let others in, by the class of the one taken out.",
-    ("slo_class",),
+    "Requests taken out of the engine, by their class and by what for: memory, aged, displaced, paused or forced.",
+    ("slo_class", "reason"),
 )
 PARKED: Final = Metric(
     "parked_requests",

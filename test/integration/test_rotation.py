@@ -52,6 +52,6 @@ CASES = [*zip(LAYOUTS, [1, 2, 3, 16], strict=True), ("overlap, pages of 1", 5), 
 
 @pytest.mark.parametrize(("layout", "every"), CASES)
 def test_the_same_tokens_with_forced_rotation(tiny_model, monkeypatch, undisturbed, layout, every):
-    outputs = generate(tiny_model, monkeypatch, RotationConfig(enabled=True, force_every=every), LAYOUTS[layout])
+    outputs = generate(tiny_model, monkeypatch, RotationConfig(force_every=every), LAYOUTS[layout])
     assert [tokens for tokens, _ in outputs] == undisturbed
     assert sum(rotations for _, rotations in outputs) >= (10 if every < 3 else 1)

@@ -2,22 +2,27 @@
 
 import json
 import threading
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from integration.conftest import SMALL, STRICT
 from integration.test_abort import scheduler_state, wait_until_idle
 from integration.test_scheduling import Race
+from superinfer.cli import main
 from superinfer.observe import events
 from superinfer.observe.subscribe import Subscriber
+from superinfer.sched.step_time import StepLoad
+from superinfer.sim.calibrate import fit
+from superinfer.workload.steps import read_steps
 from support.server import free_port, running_server
 
 pytestmark = pytest.mark.integration
 
 CONFIG = """
 [rotation]
-enabled = true
 slice_ms = 20
 
 [classes.interactive]
@@ -95,8 +100,9 @@ def test_metrics_count_rotations(turns_server):
     test_chat_gets_in_although_batch_holds_all_memory(turns_server)
     with turns_server.client() as client:
         text = client.get("/metrics").text
-    (line,) = (line for line in text.splitlines() if line.startswith("superinfer:rotations_total{") and "batch" in line)
-    assert float(line.split()[-1]) >= 1
+    lines = [line for line in text.splitlines() if line.startswith("superinfer:rotations_total{")]
+    displaced = [line for line in lines if 'slo_class="batch"' in line and 'reason="displaced"' in line]
+    assert sum(float(line.split()[-1]) for line in displaced) >= 1
 
 
 def test_events_tell_who_was_taken_out_and_came_back(turns_server):
@@ -115,3 +121,20 @@ def test_events_tell_who_was_taken_out_and_came_back(turns_server):
     assert all(event.reason == "memory" and event.generated > 0 for event in rotated)
     assert len(finished) == 12
     assert any(isinstance(event, events.PassSummary) and event.parked for event in seen)
+
+
+def test_a_recording_teaches_the_simulator_this_machine(turns_server, tmp_path):
+    out = tmp_path / "run.json"
+    arguments = ["record", "--url", turns_server.url, "--events", EVENTS, "--seconds", "8", "--out", str(out)]
+    with ThreadPoolExecutor(1) as pool:
+        recording = pool.submit(main, arguments)
+        time.sleep(1.5)  # a watcher that has just connected misses what is sent at once
+        race = Race(turns_server)
+        for index in range(30):
+            race.send(f"short{index}", 40 + 7 * index, 3, "batch")
+        race.send("long", 60, 100, "batch").finish()
+        assert recording.result(timeout=60) == 0
+    run = read_steps(out)
+    assert run.kv_tokens == POOL_TOKENS
+    machine = fit(run).machine
+    assert machine.prefill_alone_us(200) > machine.step_us(StepLoad(decode_rows=1, kv_tokens=100)) > 0

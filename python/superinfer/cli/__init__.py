@@ -16,6 +16,7 @@ SUMMARIES = {
     "plan": "Find how many GPUs a trace needs to keep its SLOs, in one pool and in two.",
     "top": "Show what a server's scheduler is doing, live.",
     "trace": "Record what a server's scheduler decides, for a trace viewer.",
+    "record": "Record a server's engine steps, for the simulator to learn a machine from.",
     "demo": "Serve the embedded model and run an agent program beside a batch job.",
 }
 

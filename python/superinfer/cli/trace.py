@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
     options = build_parser().parse_args(argv)
     try:
         with Subscriber(options.events) as subscriber:
-            deliveries = list(_until_interrupted(subscriber.receive(options.seconds)))
+            deliveries = list(until_interrupted(subscriber.receive(options.seconds)))
     except ObserveError as error:
         raise UserError(str(error)) from None
     if not deliveries:
@@ -57,7 +57,8 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _until_interrupted(deliveries: Iterator[Delivery]) -> Iterator[Delivery]:
+def until_interrupted(deliveries: Iterator[Delivery]) -> Iterator[Delivery]:
+    """``deliveries`` until Ctrl-C."""
     try:
         yield from deliveries
     except KeyboardInterrupt:

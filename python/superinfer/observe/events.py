@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-RotationReason = Literal["displaced", "memory", "aged"]
+RotationReason = Literal["displaced", "memory", "aged", "paused", "forced"]
 Verdict = Literal["met", "missed", "none"]
 
 
@@ -59,7 +59,8 @@ class Rotated(Event, frozen=True):
 
     Attributes:
         rid: The request.
-        reason: ``displaced`` by one that is due earlier, for want of ``memory``, or for one that ``aged`` in the queue.
+        reason: ``displaced`` by one of an earlier band, for want of ``memory``, for one that ``aged`` in the queue,
+            ``paused`` with the whole engine, or ``forced`` by a test.
         tier: Its rotation tier.
         generated: Tokens it has produced.
         kv_tokens: Tokens whose KV it held.
@@ -152,16 +153,18 @@ class Step(Event, frozen=True):
     """An engine step is over.
 
     Attributes:
-        rows: Requests in the batch.
+        rows: Requests that decoded.
         kv_tokens: Tokens of KV that they attended to.
         prefill_tokens: Prompt tokens computed; 0 for a step that only decodes.
         elapsed_us: How long it took.
+        prefill_pairs: Over these prompt tokens, the sum of the tokens that each attends to.
     """
 
     rows: int
     kv_tokens: int
     prefill_tokens: int
     elapsed_us: int
+    prefill_pairs: int = 0
 
 
 class PassSummary(Event, frozen=True, tag="pass"):

@@ -33,6 +33,7 @@ class SchedulerState(msgspec.Struct, frozen=True):
         running_total: Requests in its batch.
         outcomes: Class -> outcome -> requests, since the server started.
         cost: Learnt prices.
+        kv_tokens: Tokens that its KV memory holds.
     """
 
     waiting: list[WaitingRequest]
@@ -40,6 +41,7 @@ class SchedulerState(msgspec.Struct, frozen=True):
     running_total: int
     outcomes: dict[str, dict[str, int]]
     cost: Cost
+    kv_tokens: int
 
 
 class ServerState(msgspec.Struct, frozen=True):
@@ -47,11 +49,13 @@ class ServerState(msgspec.Struct, frozen=True):
 
     Attributes:
         version: Of SuperInfer.
+        model: What it serves.
         slo_classes: Class -> its targets.
         schedulers: Its schedulers; ``None`` for one that has not told.
     """
 
     version: str
+    model: str
     slo_classes: dict[str, dict[str, Any]]
     schedulers: list[SchedulerState | None]
 

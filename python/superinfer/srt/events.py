@@ -1,6 +1,6 @@
 """What happens in the rotating scheduler, as events."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from superinfer.observe import events
@@ -9,7 +9,7 @@ from superinfer.sched.job import Job, Phase
 from superinfer.sched.step_time import StepLoad
 from superinfer.srt.clock import TickClock
 from superinfer.srt.jobs import JobBook
-from superinfer.srt.ledger import is_internal
+from superinfer.srt.ledger import Early, is_internal
 
 
 class EventFeed:
@@ -49,20 +49,22 @@ class EventFeed:
             elif job.phase is Phase.WAITING:
                 self._emit(req, events.Admitted(now_us, req.rid, job.tier, now_us - job.state.arrival_us))
 
-    def rotated(self, reqs: Iterable[Any], *, for_memory: bool) -> None:
-        """``reqs`` were taken out, for want of memory or for others."""
-        reason: events.RotationReason = "memory" if for_memory else "displaced"
-        for req in reqs:
+    def rotated(self, reasons: Mapping[Any, events.RotationReason]) -> None:
+        """Requests are taken out, for these reasons."""
+        for req, reason in reasons.items():
             job, now_us = self._book.job_of(req), self._clock.now_us
             tokens = job.computed_tokens
             self._emit(req, events.Rotated(now_us, req.rid, reason, job.tier, job.generated, tokens))
 
-    def closed(self, req: Any, *, aborted: bool) -> None:
+    def closed(self, req: Any, early: Early | None) -> None:
         """``req`` ended."""
         state, now_us = self._book.job_of(req).state, self._clock.stamp_us()
         self._tier_of.pop(req.rid, None)
-        if aborted:
+        if early == "aborted":
             self._emit(req, events.Aborted(now_us, req.rid))
+            return
+        if early == "rejected":
+            self._emit(req, events.Rejected(now_us, req.rid, "its SLO cannot be met"))
             return
         first_us = state.timeline.first_us
         ttft_us = None if first_us is None else first_us - state.arrival_us
@@ -72,7 +74,14 @@ class EventFeed:
     def step(self, load: StepLoad, elapsed_us: int) -> None:
         """An engine step is over."""
         self._publisher.emit(
-            events.Step(self._clock.now_us, load.decode_rows, load.kv_tokens, load.prefill_tokens, elapsed_us)
+            events.Step(
+                self._clock.now_us,
+                load.decode_rows,
+                load.kv_tokens,
+                load.prefill_tokens,
+                elapsed_us,
+                load.prefill_pairs,
+            )
         )
 
     def decided(self, jobs: Sequence[Job], decision_us: int) -> None:

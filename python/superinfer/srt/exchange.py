@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from superinfer.slo import SLO, Carried, Principal
+from superinfer.srt import rejection
 
 SCOPE_KEY = "superinfer.exchange"
 
@@ -17,12 +18,14 @@ class Exchange:
         principal: Who sent the request.
         promised: The SLO that the early check settled, if it could.
         reports: Outcomes of the requests that have finished.
+        retry_after_s: Seconds after which to come again, if the request was refused.
     """
 
     carried: Carried = field(default_factory=Carried)
     principal: Principal = field(default_factory=Principal)
     promised: SLO | None = None
     reports: list[dict[str, Any]] = field(default_factory=list)
+    retry_after_s: int | None = None
 
     @classmethod
     def of(cls, request: Any) -> "Exchange":
@@ -31,7 +34,8 @@ class Exchange:
         return found if isinstance(found, cls) else cls()
 
     def observe(self, output: Any) -> None:
-        """Take the report out of one of SGLang's outputs, or of a batch of them."""
+        """Take the report, or the refusal, out of one of SGLang's outputs, or of a batch of them."""
+        self.retry_after_s = self.retry_after_s or rejection.retry_after_s(output)
         for item in output if isinstance(output, list) else [output]:
             report = item.get("meta_info", {}).get("slo")
             if report is not None:

@@ -31,6 +31,7 @@ class SLOInternalState(SchedulerInternalStateController):
             "waiting": [self._waiting(req) for req in scheduler.waiting_queue[:100]],
             "waiting_total": len(scheduler.waiting_queue),
             "running_total": len(scheduler.running_batch.reqs),
+            "kv_tokens": scheduler.max_total_num_tokens,
             "outcomes": outcomes,
             "cost": {
                 "prefill_token_us": round(scheduler.step_time.prefill_prices_us[1], 3),

@@ -6,7 +6,7 @@ from typing import Any
 
 from superinfer.sched.job import Job, Phase
 from superinfer.sched.rotation import RotationPolicy
-from superinfer.srt.ledger import Ledger
+from superinfer.srt.ledger import Early, Ledger
 
 
 class JobBook:
@@ -87,12 +87,12 @@ class JobBook:
         job.phase, job.slice_us, job.waiting_since_us = Phase.PARKED, 0, now_us
         job.rotations += 1
 
-    def close(self, req: Any, *, aborted: bool) -> None:
+    def close(self, req: Any, early: Early | None = None) -> None:
         """``req`` ended; its length teaches the policy unless it was cut short."""
         seq = self._ledger.state_of(req).seq
         job = self._jobs.pop(seq, None)
         self._reqs.pop(seq, None)
-        if job is not None and not aborted:
+        if job is not None and early is None:
             job.generated = len(req.output_ids)
             self._policy.finish(job)
 

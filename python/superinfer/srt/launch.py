@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from superinfer.config import Config, enable
-from superinfer.slo import SLOPolicy
 from superinfer.srt import children, process, support, threads
 from superinfer.srt.hooks import Role
 
@@ -29,16 +28,16 @@ def serve(config: Config, argv: Sequence[str]) -> None:
 
     server_args = prepare_server_args(list(argv))
     support.check(server_args, config)
-    _run(server_args, config.slo_policy())
+    _run(server_args, config)
 
 
-def _run(server_args: Any, policy: SLOPolicy) -> None:
+def _run(server_args: Any, config: Config) -> None:
     from sglang.srt.entrypoints.http_server import app, launch_server
     from sglang.srt.utils import kill_process_tree
 
     from superinfer.srt import http
 
-    http.install(app, policy)
+    http.install(app, config.slo_policy(), refuses=config.rotation.enabled and config.rotation.reject)
     children.fork_when_safe()
     try:
         launch_server(

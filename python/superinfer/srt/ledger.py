@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from superinfer.sched import SLOState
 from superinfer.slo import SLOPolicy, parse_lenient
 from superinfer.srt.clock import TickClock
 
-ABORTED = "aborted"
+Early = Literal["aborted", "rejected"]
+"""How a request can end before its answer does."""
 
 
 class Observer(Protocol):
@@ -18,7 +19,7 @@ class Observer(Protocol):
         """The first token of ``state`` was just sent."""
 
     def finished(self, state: SLOState, outcome: str) -> None:
-        """``state`` ended as ``met``, ``missed``, ``none`` or ``aborted``."""
+        """``state`` ended as ``met``, ``missed``, ``none``, ``aborted`` or ``rejected``."""
 
 
 class Ledger:
@@ -29,8 +30,8 @@ class Ledger:
         self._clock = clock
         self._next_seq = 0
         self.observer: Observer | None = None
-        self.on_close: Callable[..., None] | None = None
-        """Called with SGLang's request and ``aborted=`` when one ends."""
+        self.on_close: Callable[[Any, Early | None], None] | None = None
+        """Called with SGLang's request, and how it ended if that was early."""
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """(class, outcome) -> requests."""
 
@@ -49,20 +50,20 @@ class Ledger:
         if first and state.timeline.first_us is not None and self.observer:
             self.observer.first_token(state)
 
-    def close(self, req: Any, *, aborted: bool) -> dict[str, object] | None:
-        """``req`` ended. Returns the report for its client, or ``None`` if it was aborted."""
+    def close(self, req: Any, early: Early | None = None) -> dict[str, object] | None:
+        """``req`` ended. Returns the report for its client, or ``None`` if it ended early."""
         state = self.state_of(req)
         if self.on_close:
-            self.on_close(req, aborted=aborted)
-        if not aborted:
+            self.on_close(req, early)
+        if early is None:
             state.timeline.close(self._clock.stamp_us())
         outcome = state.outcome()
-        verdict = ABORTED if aborted else outcome.verdict
+        verdict = early or outcome.verdict
         if not is_internal(req):
             self.outcomes[(state.slo.cls or self._policy.classes.default, verdict)] += 1
             if self.observer:
                 self.observer.finished(state, verdict)
-        return None if aborted else outcome.to_dict()
+        return None if early else outcome.to_dict()
 
     def _open(self, req: Any) -> SLOState:
         slo = parse_lenient(req.sampling_params.custom_params)

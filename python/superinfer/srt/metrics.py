@@ -51,10 +51,10 @@ class SchedulerMetrics:
         """Publish who of those has run before."""
         self._count(self._parked, states)
 
-    def rotated(self, states: Iterable[SLOState]) -> None:
-        """Count requests that were just taken out."""
-        for state in states:
-            self._rotations.labels(**self._of(state)).inc()
+    def rotated(self, reasons: Iterable[tuple[SLOState, str]]) -> None:
+        """Count requests that are taken out, and why."""
+        for state, reason in reasons:
+            self._rotations.labels(**self._of(state), reason=reason).inc()
 
     def step_time_error(self, error: float) -> None:
         """Publish how far off predicted step times are."""

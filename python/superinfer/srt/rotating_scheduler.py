@@ -1,6 +1,6 @@
 """The scheduler in which requests take turns: it obeys the plans of the rotating policy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,15 +9,18 @@ from sglang.srt.managers.scheduler import NextBatchPlan
 from sglang.srt.runtime_context import get_parallel
 
 from superinfer import config
+from superinfer.observe.events import RotationReason
 from superinfer.observe.publisher import EventPublisher
 from superinfer.sched.forced import ForcedRotation
 from superinfer.sched.rotation import RotationPolicy, RotationSettings
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
-from superinfer.srt import parking, support
+from superinfer.srt import parking, rejection, support
 from superinfer.srt.clock import TickClock, read_us
+from superinfer.srt.decision_log import DecisionLog
 from superinfer.srt.events import EventFeed
 from superinfer.srt.jobs import JobBook
+from superinfer.srt.ledger import Early
 from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
 from superinfer.srt.rotation import Rotation
 from superinfer.srt.scheduler import SLOScheduler
@@ -29,6 +32,7 @@ class RotatingScheduler(SLOScheduler):
     Attributes:
         rotation: The policy, and what its plan for this pass says.
         events: Publishes what happens, if the operator wants it to.
+        decisions: Keeps what this rank decides, if the operator wants it to.
     """
 
     rotation: Rotation  # never None here
@@ -40,10 +44,12 @@ class RotatingScheduler(SLOScheduler):
         support.check_cache(self.tree_cache)
         policy = _policy(self.settings.rotation, self.chunked_prefill_size, self.step_time)
         book = JobBook(policy, self.ledger, self._may_park)
-        self.rotation = Rotation(policy, book, self.clock, self.page_size)
+        self.rotation = Rotation(policy, book, self.clock, self.page_size, rejects=self.settings.rotation.reject)
         self.ledger.on_close = self._closed
         self.meter.learn = self._learn
         self.events = _events(self.settings, book, self.clock, policy)
+        folder = self.settings.observe.decisions
+        self.decisions = None if folder is None else DecisionLog(folder, get_parallel().tp_rank)
         self.policy = PlannedSchedulePolicy(
             self.schedule_policy,
             self.tree_cache,
@@ -65,7 +71,7 @@ class RotatingScheduler(SLOScheduler):
     def _add_request_to_queue(self, req: Any, is_retracted: bool = False) -> None:
         """A request arrives, or SGLang itself takes it out: to pause, or because memory is short after all."""
         if self.rotation.book.is_inside(req):
-            self.rotation.book.parked(self.rotation.book.job_of(req), self.clock.now_us)
+            self._note_taken_out({req: "memory" if is_retracted else "paused"})
         super()._add_request_to_queue(req, is_retracted)
 
     def _abort_on_queued_limit(self, recv_req: Any) -> bool:
@@ -112,21 +118,39 @@ class RotatingScheduler(SLOScheduler):
         free_tokens = self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size()
         free_rows = self.get_num_allocatable_reqs(len(running_batch.reqs), running_batch=running_batch)
         self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, int(free_tokens), free_rows)
+        if self.decisions:
+            self.decisions.write(self.clock.now_us, self.rotation)
+        self._reject()
         self._take_out(running_batch)
         decision_us = read_us() - started_us
         if self.slo_metrics:
             self.slo_metrics.decided(decision_us)
         if self.events:
             self.events.decided(self.rotation.jobs, decision_us)
-            self.events.rotated(self.rotation.parked, for_memory=self.rotation.memory_is_short)
+
+    def _reject(self) -> None:
+        """Refuse whom the plan refuses; they have had nothing, and hold nothing."""
+        for req in self.rotation.rejected:
+            self.waiting_queue.remove(req)
+            self._release_aborted_request(req)
+            self.beam_coordinator.retire_group(req)
+            reason = rejection.reason(self.rotation.retry_after_s())
+            self.send_abort_output(AbortReq(rid=req.rid, finished_reason=reason), req)
 
     def _take_out(self, running_batch: Any) -> None:
         parked = self.rotation.parked
-        self.rotation.parked_now()
         parking.park_running([req for req in parked if req is not self.chunked_req], running_batch, self.tree_cache)
         if self.chunked_req in parked:
             parking.park_chunked(self.chunked_req, self.tree_cache)
             self.chunked_req = None
+        self._note_taken_out(parked)
+
+    def _note_taken_out(self, reasons: Mapping[Any, RotationReason]) -> None:
+        if self.events:
+            self.events.rotated(reasons)
+        if self.slo_metrics:
+            self.slo_metrics.rotated((self.ledger.state_of(req), reason) for req, reason in reasons.items())
+        self.rotation.taken_out(reasons)
 
     def _note_admitted(self, batch: Any) -> None:
         """Remember how far a request had come, so that it is not taken out before it has come further."""
@@ -147,14 +171,14 @@ class RotatingScheduler(SLOScheduler):
             req.arrival_processed_tokens = self.processed_tokens_counter
         if self.slo_metrics:
             state_of = self.ledger.state_of
-            self.slo_metrics.rotated(state_of(req) for req in self.rotation.parked)
+            self.slo_metrics.waiting(map(state_of, self.waiting_queue))
             self.slo_metrics.parked(state_of(req) for req in self.waiting_queue if self.rotation.book.has_run(req))
             self.slo_metrics.step_time_error(self.rotation.policy.step_time.error)
 
-    def _closed(self, req: Any, *, aborted: bool) -> None:
+    def _closed(self, req: Any, early: Early | None) -> None:
         if self.events:
-            self.events.closed(req, aborted=aborted)
-        self.rotation.book.close(req, aborted=aborted)
+            self.events.closed(req, early)
+        self.rotation.book.close(req, early)
 
     def _learn(self, load: StepLoad, elapsed_us: int) -> None:
         self.rotation.policy.observe(load, elapsed_us)

@@ -1,14 +1,17 @@
 """One scheduling pass under the rotating policy: what SGLang holds goes in, what it must do comes out."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from superinfer.sched import rejection
 from superinfer.sched.job import Job
-from superinfer.sched.plan import Plan, Pool
+from superinfer.sched.plan import ParkReason, Plan, Pool
 from superinfer.sched.rotation import RotationPolicy
 from superinfer.srt.clock import TickClock
 from superinfer.srt.jobs import JobBook
+from superinfer.srt.ledger import is_internal
 
 GROWTH_TOKENS = 8
 """KV that a request must find free beyond its next step, so that it is not taken out right after it came in."""
@@ -44,8 +47,9 @@ class Rotation:
         book: Jobs of all live requests.
         clock: The tick.
         admission: What the plan of this pass admits.
-        parked: Requests taken out in this pass.
-        memory_is_short: Whether those that were inside could not all stay, newcomers or not.
+        rejects: Whether requests are refused that cannot be on time.
+        parked: Requests taken out in this pass, and why.
+        rejected: Requests refused in this pass.
         jobs: Of all requests, by arrival, as the plan of this pass saw them.
         rotations: Requests taken out so far.
     """
@@ -54,9 +58,10 @@ class Rotation:
     book: JobBook
     clock: TickClock
     page_size: int
+    rejects: bool = False
     admission: Admission = field(default_factory=Admission)
-    parked: list[Any] = field(default_factory=list)
-    memory_is_short: bool = False
+    parked: dict[Any, ParkReason] = field(default_factory=dict)
+    rejected: list[Any] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     rotations: int = 0
     _last_us: int = 0
@@ -79,22 +84,34 @@ class Rotation:
         if chunked is not None:
             residents.append(self.book.prefilling(chunked, now_us, elapsed_us))
         resident_tokens = sum(job.computed_tokens for job in residents)
-        self.jobs = sorted(residents + self.book.waiting(waiting), key=lambda job: job.state.seq)
+        outside = self.book.waiting(waiting)
+        hopeless = self._hopeless(outside) if self.rejects else ()
+        self.rejected = [self.book.req_of(job) for job in hopeless]
+        self.jobs = sorted({*residents, *outside}.difference(hopeless), key=lambda job: job.state.seq)
         margin = NEWCOMERS * (GROWTH_TOKENS + self.page_size)
         # SGLang took nobody who would not fit alone, to the last token; then there are no newcomers to keep room for.
         largest = max((job.context_tokens + 1 for job in self.jobs), default=0)
         capacity = max(resident_tokens + free_tokens - margin, largest)
         pool = Pool(capacity, resident_tokens, len(residents) + free_rows)
-        self.memory_is_short = capacity < sum(job.context_tokens + 1 for job in residents)
         plan = self.policy.decide(now_us, self.jobs, pool)
-        self.parked = [self.book.req_of(job) for job in plan.park]
+        reasons = zip(plan.park, plan.park_reasons, strict=True)
+        self.parked = {self.book.req_of(job): reason for job, reason in reasons}
         self.admission = self._admission(plan, chunked, idle=not running)
 
-    def parked_now(self) -> None:
-        """What the plan parks has been taken out."""
-        for req in self.parked:
+    def taken_out(self, reqs: Collection[Any]) -> None:
+        """These have left the engine, and wait to come back."""
+        for req in reqs:
             self.book.parked(self.book.job_of(req), self.clock.now_us)
-        self.rotations += len(self.parked)
+        self.rotations += len(reqs)
+
+    def retry_after_s(self) -> int:
+        """Seconds until what waits now will have been computed."""
+        return max(1, math.ceil(rejection.backlog_us(self.jobs, self.policy.step_time) / 1e6))
+
+    def _hopeless(self, outside: Sequence[Job]) -> Sequence[Job]:
+        """Who cannot be on time; probes of the server itself are always answered."""
+        asked = [job for job in outside if not is_internal(self.book.req_of(job))]
+        return rejection.hopeless(asked, self.clock.now_us, self.policy.step_time)
 
     def _admission(self, plan: Plan, chunked: Any, *, idle: bool) -> Admission:
         """The prompts of the plan that SGLang can take: only one may be computed in part.
@@ -113,7 +130,7 @@ class Rotation:
                 if partly is not chunked or not self._makes_way(chunked, job):
                     resumed += chunk.tokens if partly is chunked else 0
                     continue
-                self.parked.append(chunked)
+                self.parked[chunked] = "displaced"
             partly = partly if whole else req
             order.append(req)
             tokens += self._pages(chunk.tokens) + (self.page_size if whole else 0)

@@ -8,7 +8,7 @@ from sglang.srt.managers.scheduler import NextBatchPlan, Scheduler
 
 from superinfer import __version__, config
 from superinfer.sched.step_time import StepTime
-from superinfer.srt import support
+from superinfer.srt import rejection, support
 from superinfer.srt.clock import Tick, TickClock
 from superinfer.srt.internal_state import SLOInternalState
 from superinfer.srt.ledger import Ledger
@@ -114,5 +114,5 @@ class SLOScheduler(Scheduler):
 
     def send_abort_output(self, abort_req: Any, req: Any) -> None:
         """A request ends outside the output stream."""
-        self.ledger.close(req, aborted=True)
+        self.ledger.close(req, rejection.early_end(abort_req.finished_reason))
         super().send_abort_output(abort_req, req)

@@ -17,10 +17,11 @@ class Reads:
 READS: tuple[Reads, ...] = (
     Reads(
         f"{_MANAGERS}.scheduler.Scheduler",
-        "_sched_idled chunked_prefill_size chunked_req enable_hierarchical_cache enable_priority_scheduling"
-        " grammar_manager internal_state last_batch max_queued_requests metrics_collector metrics_reporter page_size"
-        " policy processed_tokens_counter running_batch schedule_low_priority_values_first schedule_policy"
-        " token_to_kv_pool_allocator tp_worker tree_cache waiting_queue weight_updater",
+        "_sched_idled beam_coordinator chunked_prefill_size chunked_req enable_hierarchical_cache"
+        " enable_priority_scheduling grammar_manager internal_state last_batch max_queued_requests max_total_num_tokens"
+        " metrics_collector metrics_reporter page_size policy processed_tokens_counter running_batch"
+        " schedule_low_priority_values_first schedule_policy token_to_kv_pool_allocator tp_worker tree_cache"
+        " waiting_queue weight_updater",
     ),
     Reads(
         f"{_MANAGERS}.schedule_batch.Req",
@@ -71,9 +72,9 @@ READS: tuple[Reads, ...] = (
     Reads(
         "sglang.srt.server_args.ServerArgs",
         "chunked_prefill_size disable_radix_cache disaggregation_mode dllm_algorithm dp_size dtype enable_dp_attention"
-        " enable_mixed_chunk enable_pdmux enable_prefill_delayer enable_priority_scheduling grpc_mode grpc_port"
-        " is_embedding kv_cache_dtype max_total_tokens mem_fraction_static min_free_slots_delay pp_size"
-        " prefill_decode_interval sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle smg_grpc_mode"
-        " speculative_algorithm tokenizer_worker_num tp_size use_ray",
+        " enable_lora enable_mixed_chunk enable_pdmux enable_prefill_delayer enable_priority_scheduling grpc_mode"
+        " grpc_port is_embedding kv_cache_dtype lora_paths max_total_tokens mem_fraction_static min_free_slots_delay"
+        " pp_size prefill_decode_interval sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle"
+        " smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
     ),
 )

@@ -130,6 +130,7 @@ SEAMS: tuple[Seam, ...] = (
         {
             "__init__": "self server_args port_args",
             "_abort_on_queued_limit": "self recv_req",
+            "_release_aborted_request": "self req",
             "_add_request_to_queue": "self req is_retracted",
             "_create_generation_req": "self recv_req *args **kwargs",
             "_poll_timeout_aborts": "self",
@@ -150,6 +151,7 @@ SEAMS: tuple[Seam, ...] = (
     ),
     Seam(f"{_MANAGERS}.scheduler.NextBatchPlan"),
     Seam(f"{_MANAGERS}.io_struct.AbortReq"),
+    Seam("sglang.srt.beam_search.coordinator.BeamCoordinator.retire_group", "self req"),
     Seam("sglang.srt.constrained.grammar_manager.GrammarManager.has_waiting_grammars", "self"),
     Seam("sglang.srt.constrained.grammar_manager.GrammarManager.get_ready_grammar_requests", "self"),
     Seam("sglang.srt.mem_cache.common.release_kv_cache", "req tree_cache checkpoint"),
@@ -219,6 +221,7 @@ SEAMS: tuple[Seam, ...] = (
         {
             "__init__": "self server_args port_args start_pd_bootstrap_service",
             "generate_request": "self obj request",
+            "_handle_abort_finish_reason": "self out state is_stream",
             "get_internal_state": "self",
             "update_request_meta_info": "self meta_info state customized_info index finish_reason",
         },

@@ -34,5 +34,5 @@ class SLOOutputStreamer(SchedulerOutputStreamer):
     def _reports(self, req: Any) -> list[dict[str, object]]:
         if not req.finished():
             return []
-        report = self.ledger.close(req, aborted=isinstance(req.finished_reason, FINISH_ABORT))
+        report = self.ledger.close(req, "aborted" if isinstance(req.finished_reason, FINISH_ABORT) else None)
         return [] if report is None else [report]

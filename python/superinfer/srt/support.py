@@ -110,6 +110,11 @@ LIMITS = (
         "it holds back prompts that the plan of the step computes",
     ),
     Limit(
+        "--enable-lora",
+        _rotating(lambda a: bool(a.enable_lora or a.lora_paths)),
+        "who waits for an adapter's slot is not planned for; [rotation] enabled = false leaves the queue to SGLang",
+    ),
+    Limit(
         "[observe] events without [rotation]",
         lambda _, config: config.observe.events is not None and not config.rotation.enabled,
         "they tell what the rotating scheduler does",

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Any
 
+from fastapi import HTTPException
 from sglang.srt.managers.io_struct import GenerateReqInput
 from sglang.srt.managers.tokenizer_manager import TokenizerManager
 
 from superinfer import config
 from superinfer.slo import SLOPolicy
+from superinfer.srt import rejection
 from superinfer.srt.exchange import Exchange
 from superinfer.srt.promise import promise
 from superinfer.srt.streamer import REPORT_KEY
@@ -32,6 +35,7 @@ class SLOTokenizerManager(TokenizerManager):
 
         Raises:
             SLOError: A ``ValueError``, which SGLang answers with HTTP 400.
+            HTTPException: A request that is not streamed was refused.
         """
         exchange = Exchange.of(request)
         if isinstance(obj, GenerateReqInput):
@@ -40,7 +44,14 @@ class SLOTokenizerManager(TokenizerManager):
         async with aclosing(super().generate_request(obj, request)) as outputs:
             async for output in outputs:
                 exchange.observe(output)
+                if exchange.retry_after_s is not None and not obj.stream:
+                    raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, rejection.message(exchange.retry_after_s))
                 yield output
+
+    async def _handle_abort_finish_reason(self, out: dict[str, Any], state: Any, is_stream: bool) -> Any:
+        """Refusals come as outputs also where the request is not streamed: they say when to try again."""
+        refused = rejection.retry_after_s(out) is not None
+        return await super()._handle_abort_finish_reason(out, state, is_stream or refused)
 
     def update_request_meta_info(
         self, meta_info: dict[str, Any], state: Any, customized_info: dict[str, Any], index: int, finish_reason: Any

@@ -4,7 +4,7 @@ from threading import Timer
 import pytest
 
 from superinfer.cli import main
-from superinfer.cli.trace import _until_interrupted
+from superinfer.cli.trace import until_interrupted
 from superinfer.observe import publisher as module
 from superinfer.observe.publisher import EventPublisher
 from unit.observe.histories import STORY
@@ -43,7 +43,7 @@ def test_an_interruption_ends_the_recording_and_keeps_what_there_is():
         yield 1
         raise KeyboardInterrupt
 
-    assert list(_until_interrupted(interrupted())) == [1]
+    assert list(until_interrupted(interrupted())) == [1]
 
 
 @pytest.mark.parametrize(

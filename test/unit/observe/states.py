@@ -13,6 +13,7 @@ def scheduler(**changes) -> dict[str, Any]:
         "running_total": 5,
         "outcomes": {"interactive": {"met": 9, "missed": 1}, "batch": {"none": 4, "aborted": 2}},
         "cost": {"prefill_token_us": 51.5, "decode_step_us": 20_300},
+        "kv_tokens": 32_768,
         **changes,
     }
 
@@ -20,6 +21,7 @@ def scheduler(**changes) -> dict[str, Any]:
 def state(*schedulers) -> dict[str, Any]:
     return {
         "version": "0.1.0",
+        "model": "SmolLM2",
         "sglang_version": "0.5.23",
         "hooks": {},
         "default_slo_class": "standard",

@@ -42,7 +42,7 @@ def test_outcomes_of_several_schedulers_are_added_up():
         (httpx.Response(404), r"answers 404 Not Found"),
         (httpx.Response(302, headers={"location": "/"}), r"answers 302 Found"),
         (httpx.Response(200, text="<html>"), r"http://server:1 answers with what is no state"),
-        (httpx.Response(200, json={"version": "1"}), r"no state of a server: .*slo_classes"),
+        (httpx.Response(200, json={"version": "1"}), r"no state of a server: .*model"),
         (httpx.Response(200, content=b"\xff"), r"no state of a server"),
     ],
 )

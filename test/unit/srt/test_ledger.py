@@ -80,7 +80,7 @@ def test_life_of_a_request(ledger, time_us):
     for tokens, now_us in ((1, 1_080_000), (3, 1_120_000)):
         req.output_ids, time_us[0] = [0] * tokens, now_us
         ledger.sent(req)
-    report = ledger.close(req, aborted=False)
+    report = ledger.close(req)
     assert (report["ttft_ms"], report["mean_tpot_ms"], report["outcome"]) == (80, 20, "met")
     assert (ledger.observer.first, ledger.observer.ended) == ([1], [(1, "met")])
     assert ledger.outcomes == {("interactive", "met"): 1}
@@ -89,20 +89,21 @@ def test_life_of_a_request(ledger, time_us):
 def test_an_answer_without_tokens_is_delivered_at_its_end(ledger, time_us):
     req = request({"class": "interactive", "ttft_ms": 100})
     time_us[0] = 1_101_000
-    assert ledger.close(req, aborted=False)["slack_ms"] == {"ttft_ms": -1}
+    assert ledger.close(req)["slack_ms"] == {"ttft_ms": -1}
     assert ledger.outcomes == {("interactive", "missed"): 1}
 
 
-def test_an_aborted_request_has_no_report_and_is_neither_met_nor_missed(ledger):
-    assert ledger.close(request("interactive"), aborted=True) is None
-    assert ledger.outcomes == {("interactive", "aborted"): 1}
-    assert ledger.observer.ended == [(1, "aborted")]
+@pytest.mark.parametrize("early", ["aborted", "rejected"])
+def test_a_request_that_ends_early_has_no_report_and_is_neither_met_nor_missed(ledger, early):
+    assert ledger.close(request("interactive"), early) is None
+    assert ledger.outcomes == {("interactive", early): 1}
+    assert ledger.observer.ended == [(1, early)]
 
 
 @pytest.mark.parametrize("req", [request(rid="HEALTH_CHECK_1"), request(max_new_tokens=0)])
 def test_internal_requests_are_not_counted(ledger, req):
     assert is_internal(req)
-    assert ledger.close(req, aborted=False)["outcome"] == "none"
+    assert ledger.close(req)["outcome"] == "none"
     assert not ledger.outcomes
     assert ledger.observer.ended == []
 
@@ -117,4 +118,4 @@ def test_works_without_an_observer(ledger):
     req = request()
     req.output_ids = [0]
     ledger.sent(req)
-    assert ledger.close(req, aborted=False)["outcome"] == "none"
+    assert ledger.close(req)["outcome"] == "none"

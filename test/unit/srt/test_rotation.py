@@ -12,6 +12,7 @@ from superinfer.srt.clock import TickClock
 from superinfer.srt.jobs import JobBook
 from superinfer.srt.ledger import Ledger
 from superinfer.srt.rotation import GROWTH_TOKENS, NEWCOMERS, Rotation
+from unit.sched.jobs import known_machine
 
 pytestmark = pytest.mark.unit
 
@@ -31,6 +32,7 @@ def req(rid, prompt=100, *, cls="batch", output=0, matched=0, computed=None):
         sampling_params=params,
         time_stats=SimpleNamespace(created_time=0.0),
         num_matched_prefix_tokens=matched,
+        return_logprob=False,
         extend_end=computed,
     )
 
@@ -73,6 +75,16 @@ def test_the_policy_sees_everybody_by_arrival_and_what_is_free(rotation):
     assert pool.rows == 2 + 3
 
 
+def test_a_request_that_fills_the_memory_alone_is_not_parked_for_it(rotation):
+    one = req("a", 1500, output=5)
+    plan(rotation, lambda jobs: Plan(), running=[one])
+    _, pool = rotation.policy.seen
+    assert pool.capacity == 1504 + 1000 - NEWCOMERS * (GROWTH_TOKENS + 16)
+    rotation.plan([one], [], None, free_tokens=1, free_rows=3)
+    _, pool = rotation.policy.seen
+    assert pool.capacity == 1504 + 1
+
+
 def test_who_must_not_leave_is_fixed(rotation):
     plan(rotation, lambda jobs: Plan(), running=[req("a", output=3), req("fixed", output=3)])
     assert [job.fixed for job in rotation.policy.seen[0]] == [False, True]
@@ -98,13 +110,13 @@ def test_a_second_prompt_in_parts_waits_behind_its_equal_and_leaves_it_its_token
     under_way, other = req("a", 500, computed=64), req("b", 400)
     script = lambda jobs: Plan(prefill=(Chunk(jobs[2], 100), Chunk(jobs[1], 60)))  # noqa: E731
     admission = plan(rotation, script, waiting=[other], chunked=under_way)
-    assert (admission.order, admission.resumed_tokens, rotation.parked) == ([], 160, [])
+    assert (admission.order, admission.resumed_tokens, rotation.parked) == ([], 160, {})
 
 
 def test_who_stands_in_the_way_gets_on_though_nothing_was_planned_for_it(rotation):
     under_way, other = req("a", 500, computed=64), req("b", 400)
     admission = plan(rotation, lambda jobs: Plan(prefill=(Chunk(jobs[2], 100),)), waiting=[other], chunked=under_way)
-    assert (admission.order, admission.resumed_tokens, rotation.parked) == ([], 112, [])
+    assert (admission.order, admission.resumed_tokens, rotation.parked) == ([], 112, {})
 
 
 def test_a_prompt_in_parts_makes_way_for_a_more_important_class(rotation):
@@ -112,7 +124,7 @@ def test_a_prompt_in_parts_makes_way_for_a_more_important_class(rotation):
     script = lambda jobs: Plan(prefill=(Chunk(jobs[2], 100),))  # noqa: E731
     admission = plan(rotation, script, waiting=[chat], chunked=under_way)
     assert (admission.order, admission.tokens, admission.resumed_tokens) == ([chat], 112, 0)
-    assert rotation.parked == [under_way]
+    assert rotation.parked == {under_way: "displaced"}
 
 
 def test_a_prompt_in_parts_gets_a_page_in_every_step_that_computes_prompts(rotation):
@@ -126,9 +138,23 @@ def test_a_step_without_prompts_admits_nobody(rotation):
     assert not admission
 
 
+def test_what_cannot_be_on_time_is_refused_where_the_operator_wants_it(rotation):
+    rotation.policy.step_time = known_machine()  # 0.2 ms a prompt token
+    late, other = req("a", 6_000), req("b", 100)
+    for one in (late, other):
+        one.sampling_params.custom_params["slo"]["ttft_ms"] = 1_000
+    plan(rotation, lambda jobs: Plan(), waiting=[late, other])
+    assert rotation.rejected == []
+    rotation.rejects = True
+    plan(rotation, lambda jobs: Plan(), waiting=[late, other])
+    assert rotation.rejected == [late]
+    assert [job.prompt_tokens for job in rotation.policy.seen[0]] == [100]
+    assert rotation.retry_after_s() == 1
+
+
 def test_who_ends_is_forgotten_and_teaches(rotation):
     one = req("a", 100, output=30)
     rotation.book.job_of(one)
-    rotation.book.close(one, aborted=False)
+    rotation.book.close(one)
     assert rotation.policy.service.served(None) == 100 + 2 * 30
     assert rotation.book.state([]) == {"tiers": {}, "parked": []}

@@ -29,6 +29,8 @@ SUPPORTED = {
     "prefill_decode_interval": None,
     "min_free_slots_delay": None,
     "enable_prefill_delayer": False,
+    "enable_lora": None,
+    "lora_paths": None,
     "dp_size": 2,
 }
 ROTATING = Config()
@@ -42,6 +44,8 @@ WITH_ROTATION_ONLY = [
     ("--prefill-decode-interval", {"prefill_decode_interval": 2}),
     ("--min-free-slots-delay", {"min_free_slots_delay": 1}),
     ("--enable-prefill-delayer", {"enable_prefill_delayer": True}),
+    ("--enable-lora", {"enable_lora": True}),
+    ("--enable-lora", {"lora_paths": {"one": "path"}}),
 ]
 BY_CONFIGURATION = [
     ("[observe] events without [rotation]", Config(rotation=RotationConfig(enabled=False), observe=EVENTS)),

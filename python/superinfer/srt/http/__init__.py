@@ -5,7 +5,7 @@ from typing import Any
 from superinfer.slo import SLOPolicy
 
 
-def install(app: Any, policy: SLOPolicy) -> None:
+def install(app: Any, policy: SLOPolicy, *, refuses: bool) -> None:
     """Add the middleware and the routes to SGLang's FastAPI ``app``, before it starts.
 
     SGLang adds its API-key check later and thereby outside of ours: requests are authorised before they are
@@ -14,5 +14,5 @@ def install(app: Any, policy: SLOPolicy) -> None:
     from superinfer.srt.http.middleware import SLOMiddleware
     from superinfer.srt.http.routes import router
 
-    app.add_middleware(SLOMiddleware, policy=policy)
+    app.add_middleware(SLOMiddleware, policy=policy, refuses=refuses)
     app.include_router(router)

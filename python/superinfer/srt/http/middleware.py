@@ -8,6 +8,7 @@ from superinfer.srt.exchange import SCOPE_KEY, Exchange
 from superinfer.srt.http.body import BodySLO
 from superinfer.srt.http.errors import error_response
 from superinfer.srt.http.outcome import responder
+from superinfer.srt.http.refusal import Refuser
 from superinfer.srt.promise import settle
 
 Scope = MutableMapping[str, Any]
@@ -27,9 +28,17 @@ class SLOMiddleware:
     an HTTP 400 for streaming requests, whose status line is sent before the manager sees them.
     """
 
-    def __init__(self, app: App, policy: SLOPolicy) -> None:
+    def __init__(self, app: App, policy: SLOPolicy, *, refuses: bool = False) -> None:
+        """Wrap ``app``.
+
+        Args:
+            app: SGLang's routes.
+            policy: The operator's classes and limits.
+            refuses: Whether requests may be refused once their route has begun to answer.
+        """
         self.app = app
         self.policy = policy
+        self._refuses = refuses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -48,7 +57,11 @@ class SLOMiddleware:
             await error_response(error, native=scope["path"] == "/generate")(scope, receive, send)
             return
         scope[SCOPE_KEY] = exchange
-        await self.app(scope, receive, responder(scope["path"], exchange, send) if body is not None else send)
+        if body is not None:
+            send = responder(scope["path"], exchange, send)
+            if self._refuses:
+                send = Refuser(exchange, send, native=scope["path"] == "/generate")
+        await self.app(scope, receive, send)
 
     def _open(self, scope: Scope, body: bytes | None) -> Exchange:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

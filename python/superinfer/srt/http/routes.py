@@ -22,6 +22,7 @@ async def state() -> dict[str, Any]:
     ranks = await manager.get_internal_state()
     return {
         "version": __version__,
+        "model": manager.served_model_name,
         "sglang_version": SGLANG_VERSION,
         "hooks": status(Role.SERVER),
         "default_slo_class": policy.classes.default,
