@@ -26,7 +26,8 @@ class Evictor(Generic[NodeId]):
         self.resident_tokens = 0
         self._rule = rule
         self._leaves = Ranking()
-        self._offered: list[int] = []
+        self._offered: dict[int, None] = {}
+        self._now_s = 0.0
         self._leaving: dict[int, int] = {}
         self._changes: list[tuple[float, int]] = []
         self._change_of: dict[int, float] = {}
@@ -43,6 +44,7 @@ class Evictor(Generic[NodeId]):
         if self.resident(node):
             raise ValueError(f"node {node!r} is in the cache already")
         above = NONE if parent is None else self._slot(parent)
+        self._now_s = max(self._now_s, use.time_s)
         slot, remembered = self.nodes.add(node, above, tokens, kind, use)
         self.resident_tokens += tokens
         if remembered:
@@ -50,17 +52,18 @@ class Evictor(Generic[NodeId]):
         else:
             self._rule.born(slot, use)
         if above != NONE:
-            self._update(above, use.time_s)
-        self._update(slot, use.time_s)
+            self._update(above)
+        self._update(slot)
 
     def access(self, node: NodeId, use: Use) -> None:
         """A request uses the node. Its path's nodes are told one by one, from the top."""
         slot = self._slot(node)
+        self._now_s = max(self._now_s, use.time_s)
         self.nodes.uses[slot] += 1
         self.nodes.last[slot] = use
         self._rule.used(slot, use)
         if slot in self._leaves:
-            self._update(slot, use.time_s)
+            self._update(slot)
 
     def split(self, node: NodeId, upper: NodeId, tokens: int) -> None:
         """The first ``tokens`` of a node become a node of their own, ``upper``, with the same history.
@@ -71,16 +74,16 @@ class Evictor(Generic[NodeId]):
         slot, nodes = self._slot(node), self.nodes
         if self.resident(upper) or not 0 < tokens < nodes.tokens[slot]:
             raise ValueError(f"node {node!r} of {nodes.tokens[slot]} tokens cannot be split at {tokens} as {upper!r}")
-        self._withdraw_offers(nodes.last[slot].time_s)
+        self._withdraw_offers()
         above, _ = nodes.add(upper, nodes.parent[slot], tokens, nodes.kind[slot], nodes.created[slot])
         if nodes.parent[slot] != NONE:
             nodes.children[nodes.parent[slot]] -= 1
         nodes.parent[slot] = above
         nodes.tokens[slot] -= tokens
-        nodes.children[above], nodes.born[above] = 1, max(nodes.born[above], 1)
+        nodes.children[above], nodes.born[above] = 1, 1
         nodes.locks[above], nodes.uses[above], nodes.last[above] = nodes.locks[slot], nodes.uses[slot], nodes.last[slot]
         self._rule.split(slot, above)
-        self._update(slot, nodes.last[slot].time_s)
+        self._update(slot)
 
     def remove(self, node: NodeId) -> None:
         """The node is gone.
@@ -93,14 +96,14 @@ class Evictor(Generic[NodeId]):
             raise ValueError(f"node {node!r} has {nodes.children[slot]} children and {nodes.locks[slot]} locks")
         above = nodes.parent[slot]
         if slot in self._offered:
-            self._offered.remove(slot)
+            del self._offered[slot]
             self._leave(above, -1)
         self._leaves.drop(slot)
         self.resident_tokens -= nodes.tokens[slot]
         for old in nodes.to_ghost(slot):
             self._rule.forgotten(old)
-        if above != NONE:
-            self._update(above, nodes.last[slot].time_s)
+        if above != NONE and above not in self._leaves:
+            self._update(above)
 
     def lock(self, node: NodeId) -> None:
         """Keep the node and those above it until ``unlock``."""
@@ -115,15 +118,16 @@ class Evictor(Generic[NodeId]):
 
         They stay until ``remove``. Those still there at the next call compete again.
         """
-        self._withdraw_offers(now_s)
-        self._follow_changes(now_s)
+        self._now_s = max(self._now_s, now_s)
+        self._withdraw_offers()
+        self._follow_changes()
         freed = 0
         while freed < need_tokens and (slot := self._leaves.pop()) is not None:
-            self._offered.append(slot)
+            self._offered[slot] = None
             freed += self.nodes.tokens[slot]
             if (above := self.nodes.parent[slot]) != NONE:
                 self._leave(above, 1)
-                self._update(above, now_s)
+                self._update(above)
         return [self.nodes.name(slot) for slot in self._offered]
 
     def resident(self, node: NodeId) -> bool:
@@ -143,25 +147,25 @@ class Evictor(Generic[NodeId]):
     def _evictable(self, slot: int) -> bool:
         nodes = self.nodes
         staying = nodes.children[slot] - self._leaving.get(slot, 0)
-        return nodes.resident[slot] and not staying and not nodes.locks[slot]
+        return nodes.resident[slot] and not staying and not nodes.locks[slot] and slot not in self._offered
 
-    def _update(self, slot: int, now_s: float) -> None:
+    def _update(self, slot: int) -> None:
         if not self._evictable(slot):
             self._leaves.drop(slot)
             return
-        key, until_s = self._rule.key(slot, now_s)
+        key, until_s = self._rule.key(slot, self._now_s)
         self._leaves.put(slot, key)
         if until_s < inf and self._change_of.get(slot) != until_s:
             self._change_of[slot] = until_s
             heappush(self._changes, (until_s, slot))
 
-    def _follow_changes(self, now_s: float) -> None:
-        while self._changes and self._changes[0][0] <= now_s:
+    def _follow_changes(self) -> None:
+        while self._changes and self._changes[0][0] <= self._now_s:
             at_s, slot = heappop(self._changes)
             if self._change_of.get(slot) == at_s:
                 del self._change_of[slot]
                 if slot in self._leaves:
-                    self._update(slot, now_s)
+                    self._update(slot)
 
     def _leave(self, above: int, by: int) -> None:
         if above == NONE:
@@ -170,18 +174,16 @@ class Evictor(Generic[NodeId]):
         if not self._leaving[above]:
             del self._leaving[above]
 
-    def _withdraw_offers(self, now_s: float) -> None:
-        offered, self._offered = self._offered, []
+    def _withdraw_offers(self) -> None:
+        offered, self._offered, self._leaving = self._offered, {}, {}
         for slot in offered:
-            self._leave(self.nodes.parent[slot], -1)
-        for slot in offered:
-            self._update(slot, now_s)
+            self._update(slot)
             if (above := self.nodes.parent[slot]) != NONE:
-                self._update(above, now_s)
+                self._update(above)
 
     def _count_locks(self, node: NodeId, by: int) -> None:
         slot, nodes = self._slot(node), self.nodes
         while slot != NONE:
             nodes.locks[slot] += by
-            self._update(slot, nodes.last[slot].time_s)
+            self._update(slot)
             slot = nodes.parent[slot]

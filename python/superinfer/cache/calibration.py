@@ -1,0 +1,83 @@
+"""Corrects a predictor while it is in use, by what became of a sample of its predictions."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from superinfer.cache.history import Floats
+
+SAMPLE = 4
+"""One node in so many is watched."""
+
+RATE = 0.002
+"""Step of the correction, in log odds per node watched."""
+
+LIMIT = 3.0
+"""Largest correction, in log odds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    slot: int
+    since_s: float
+    chances: Floats
+
+
+class Calibration:
+    """A correction of the log odds for each horizon, by stochastic gradient of the likelihood.
+
+    Each horizon has a queue of the watched nodes that have not been used in the earlier ones. As a horizon is equally
+    long for all, queues are in order of time, and whoever reaches its end is at the front.
+    """
+
+    def __init__(self, edges_s: list[float]) -> None:
+        self.shift = np.zeros(len(edges_s), np.float32)
+        self._edges_s = edges_s
+        self._queues: list[deque[_Watched]] = [deque() for _ in edges_s]
+        self._current: dict[int, _Watched] = {}
+        self._used_s: dict[int, float] = {}
+
+    def wants(self, slot: int) -> bool:
+        """Whether the node is one of those that are watched."""
+        return slot % SAMPLE == 0
+
+    def apply(self, logits: Floats) -> Floats:
+        """The corrected log odds."""
+        return logits + self.shift
+
+    def watch(self, slot: int, now_s: float, logits: Floats) -> None:
+        """The node was used, and this was predicted for what comes next."""
+        if (before := self._current.get(slot)) is not None:
+            self._learn(before, now_s - before.since_s)
+        chances = 1 / (1 + np.exp(-self.apply(logits)))
+        watched = self._current[slot] = _Watched(slot, now_s, chances.astype(np.float32))
+        self._queues[0].append(watched)
+
+    def advance(self, now_s: float) -> None:
+        """Learn from nodes that were not used up to the end of a horizon."""
+        for index, edge_s in enumerate(self._edges_s):
+            queue = self._queues[index]
+            while queue and queue[0].since_s + edge_s <= now_s:
+                watched = queue.popleft()
+                if self._current.get(watched.slot) is not watched:
+                    continue
+                self._correct(index, 0.0, watched)
+                if index + 1 < len(self._edges_s):
+                    self._queues[index + 1].append(watched)
+                else:
+                    del self._current[watched.slot]
+
+    def forget(self, slot: int) -> None:
+        """The node's history is gone: what becomes of it will not be known."""
+        self._current.pop(slot, None)
+
+    def _learn(self, watched: _Watched, gap_s: float) -> None:
+        for index, edge_s in enumerate(self._edges_s):
+            if gap_s < edge_s:
+                self._correct(index, 1.0, watched)
+                return
+
+    def _correct(self, index: int, used: float, watched: _Watched) -> None:
+        moved = self.shift[index] + RATE * (used - watched.chances[index])
+        self.shift[index] = np.clip(moved, -LIMIT, LIMIT)

@@ -1,0 +1,81 @@
+"""The learned rule: cheapest first, where a price is what keeping a node is expected to save."""
+
+from math import inf
+
+import numpy as np
+
+from superinfer.cache.calibration import Calibration
+from superinfer.cache.history import History
+from superinfer.cache.nodes import NodeId, Nodes
+from superinfer.cache.predictor import Predictor
+from superinfer.cache.ranking import Key
+from superinfer.cache.rule import Rule
+from superinfer.cache.score import Cost, rates, steps
+from superinfer.cache.use import Use
+
+
+class Learned(Rule[NodeId]):
+    """Predicts once per use; from then on a price depends on the time since, and changes only where a horizon ends."""
+
+    def __init__(self, predictor: Predictor, cost: Cost | None = None) -> None:
+        self.history = History()
+        self.calibration = Calibration(predictor.edges_s.tolist())
+        self.predictor = predictor
+        self.cost = cost or Cost()
+        self._edges_s: list[float] = predictor.edges_s.tolist()
+        self._prices: dict[int, list[int]] = {}
+
+    def attach(self, nodes: Nodes[NodeId]) -> None:
+        """Keep the nodes."""
+        self.nodes = nodes
+
+    def born(self, slot: int, use: Use) -> None:
+        """Start its history with its parent's."""
+        self.history.born(self.nodes, slot, use)
+        self._observe(slot, use)
+
+    def used(self, slot: int, use: Use) -> None:
+        """Add the use to its history; what was predicted no longer holds."""
+        self.history.used(self.nodes, slot, use)
+        self._observe(slot, use)
+
+    def split(self, lower: int, upper: int) -> None:
+        """Both parts have seen the same."""
+        self.history.split(lower, upper)
+        self._prices.pop(lower, None)
+
+    def forgotten(self, slot: int) -> None:
+        """Nothing is known of the next node there."""
+        self._prices.pop(slot, None)
+        self.calibration.forget(slot)
+
+    def key(self, slot: int, now_s: float) -> tuple[Key, float]:
+        """By price, then last use, deepest first."""
+        last = self.nodes.last[slot]
+        horizon, until_s = self._horizon(now_s - last.time_s)
+        return (self._row(slot)[horizon], last.seq, -self.nodes.depth[slot]), last.time_s + until_s
+
+    def _observe(self, slot: int, use: Use) -> None:
+        self._prices.pop(slot, None)
+        self.calibration.advance(use.time_s)
+        if self.calibration.wants(slot):
+            self.calibration.watch(slot, use.time_s, self._logits(slot))
+
+    def _logits(self, slot: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+        return self.predictor.logits(self.history, np.array([slot]))[0]
+
+    def _row(self, slot: int) -> list[int]:
+        row = self._prices.get(slot)
+        if row is None:
+            tokens = self.nodes.tokens[slot]
+            saved_ms = self.cost.per_byte(self.nodes.depth[slot] - tokens, tokens)
+            logits = self.calibration.apply(self._logits(slot))
+            row = [steps(saved_ms * rate) for rate in rates(logits, self.predictor.edges_s).tolist()]
+            self._prices[slot] = row
+        return row
+
+    def _horizon(self, age_s: float) -> tuple[int, float]:
+        for index, edge_s in enumerate(self._edges_s):
+            if age_s < edge_s:
+                return index, edge_s
+        return len(self._edges_s), inf
