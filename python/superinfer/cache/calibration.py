@@ -13,6 +13,9 @@ SAMPLE = 4
 RATE = 0.002
 """Step of the correction, in log odds per node watched."""
 
+PAUSE_S = 0.5
+"""Between two looks at what has reached the end of a horizon."""
+
 LIMIT = 3.0
 """Largest correction, in log odds."""
 
@@ -21,7 +24,7 @@ LIMIT = 3.0
 class _Watched:
     slot: int
     since_s: float
-    chances: Floats
+    chances: list[float]
 
 
 class Calibration:
@@ -33,10 +36,10 @@ class Calibration:
 
     def __init__(self, edges_s: list[float]) -> None:
         self.shift = np.zeros(len(edges_s), np.float32)
+        self._next_s = 0.0
         self._edges_s = edges_s
         self._queues: list[deque[_Watched]] = [deque() for _ in edges_s]
         self._current: dict[int, _Watched] = {}
-        self._used_s: dict[int, float] = {}
 
     def wants(self, slot: int) -> bool:
         """Whether the node is one of those that are watched."""
@@ -51,11 +54,14 @@ class Calibration:
         if (before := self._current.get(slot)) is not None:
             self._learn(before, now_s - before.since_s)
         chances = 1 / (1 + np.exp(-self.apply(logits)))
-        watched = self._current[slot] = _Watched(slot, now_s, chances.astype(np.float32))
+        watched = self._current[slot] = _Watched(slot, now_s, chances.tolist())
         self._queues[0].append(watched)
 
     def advance(self, now_s: float) -> None:
         """Learn from nodes that were not used up to the end of a horizon."""
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + PAUSE_S
         for index, edge_s in enumerate(self._edges_s):
             queue = self._queues[index]
             while queue and queue[0].since_s + edge_s <= now_s:
@@ -79,5 +85,5 @@ class Calibration:
                 return
 
     def _correct(self, index: int, used: float, watched: _Watched) -> None:
-        moved = self.shift[index] + RATE * (used - watched.chances[index])
-        self.shift[index] = np.clip(moved, -LIMIT, LIMIT)
+        moved = float(self.shift[index]) + RATE * (used - watched.chances[index])
+        self.shift[index] = min(max(moved, -LIMIT), LIMIT)

@@ -24,7 +24,7 @@ class Evictor(Generic[NodeId]):
     def __init__(self, rule: Rule[NodeId], ghosts: int = GHOSTS) -> None:
         self.nodes: Nodes[NodeId] = Nodes(ghosts)
         self.resident_tokens = 0
-        self._rule = rule
+        self._rule, self._version = rule, rule.version
         self._leaves = Ranking()
         self._offered: dict[int, None] = {}
         self._now_s = 0.0
@@ -121,6 +121,10 @@ class Evictor(Generic[NodeId]):
         self._now_s = max(self._now_s, now_s)
         self._withdraw_offers()
         self._follow_changes()
+        if self._rule.version != self._version:
+            self._version = self._rule.version
+            for leaf in list(self._leaves):
+                self._update(leaf)
         freed = 0
         while freed < need_tokens and (slot := self._leaves.pop()) is not None:
             self._offered[slot] = None

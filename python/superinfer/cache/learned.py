@@ -1,5 +1,6 @@
 """The learned rule: cheapest first, where a price is what keeping a node is expected to save."""
 
+from bisect import bisect_right
 from math import inf
 
 import numpy as np
@@ -10,7 +11,7 @@ from superinfer.cache.nodes import NodeId, Nodes
 from superinfer.cache.predictor import Predictor
 from superinfer.cache.ranking import Key
 from superinfer.cache.rule import Rule
-from superinfer.cache.score import Cost, rates, steps
+from superinfer.cache.score import Cost, prices
 from superinfer.cache.use import Use
 
 
@@ -24,6 +25,11 @@ class Learned(Rule[NodeId]):
         self.cost = cost or Cost()
         self._edges_s: list[float] = predictor.edges_s.tolist()
         self._prices: dict[int, list[int]] = {}
+
+    @property
+    def version(self) -> int:
+        """Always the same: keys change one by one."""
+        return 0
 
     def attach(self, nodes: Nodes[NodeId]) -> None:
         """Keep the nodes."""
@@ -70,12 +76,9 @@ class Learned(Rule[NodeId]):
             tokens = self.nodes.tokens[slot]
             saved_ms = self.cost.per_byte(self.nodes.depth[slot] - tokens, tokens)
             logits = self.calibration.apply(self._logits(slot))
-            row = [steps(saved_ms * rate) for rate in rates(logits, self.predictor.edges_s).tolist()]
-            self._prices[slot] = row
+            row = self._prices[slot] = prices(logits, self.predictor.edges_s, saved_ms).tolist()
         return row
 
     def _horizon(self, age_s: float) -> tuple[int, float]:
-        for index, edge_s in enumerate(self._edges_s):
-            if age_s < edge_s:
-                return index, edge_s
-        return len(self._edges_s), inf
+        index = bisect_right(self._edges_s, age_s)
+        return index, self._edges_s[index] if index < len(self._edges_s) else inf

@@ -1,6 +1,6 @@
 """The chance of a node's next use within each of several horizons: a small attention network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,16 +39,18 @@ def shapes(horizons: int) -> dict[str, tuple[int, ...]]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Predictor:
     """A trained network.
 
     Attributes:
-        arrays: Its numbers, with the names and shapes of ``shapes``, in float32. ``edges_s`` are the ends of the
-            horizons, in seconds since the last use.
+        arrays: Its numbers, with the names and shapes of ``shapes``, in float32. One of them:
+        edges_s: The ends of the horizons, in seconds since the last use.
     """
 
     arrays: dict[str, Floats]
+    edges_s: Floats = field(init=False)
+    _weights: "Weights" = field(init=False)
 
     def __post_init__(self) -> None:
         horizons = self.arrays["edges_s"].size if "edges_s" in self.arrays else 0
@@ -60,13 +62,10 @@ class Predictor:
                 raise ValueError(f"array {name!r} is {array.dtype} {array.shape}, not float32 {shape}")
             if not np.isfinite(array).all():
                 raise ValueError(f"array {name!r} holds numbers that are not finite")
+        object.__setattr__(self, "edges_s", self.arrays["edges_s"])
+        object.__setattr__(self, "_weights", tuple(self.arrays[name] for name in shapes(0) if name != "edges_s"))
         if not horizons or (np.diff(self.edges_s, prepend=0.0) <= 0).any():
             raise ValueError("edges_s must rise from above 0")
-
-    @property
-    def edges_s(self) -> Floats:
-        """Ends of the horizons."""
-        return self.arrays["edges_s"]
 
     @property
     def parameters(self) -> int:
@@ -77,8 +76,7 @@ class Predictor:
     def logits(self, history: History, slots: NDArray[np.int64]) -> Floats:
         """For each node and horizon, the log odds that it is used in that horizon if it was not before."""
         out = np.empty((len(slots), self.edges_s.size), np.float32)
-        weights = tuple(self.arrays[name] for name in shapes(0) if name != "edges_s")
-        forward(slots, history.static, history.items, history.codes, history.seen, weights, out)
+        forward(slots, history.static, history.items, history.codes, history.seen, self._weights, out)
         return out
 
 

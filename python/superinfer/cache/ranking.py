@@ -1,5 +1,6 @@
 """Items in order of a key that may change: a heap in which outdated entries are skipped."""
 
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
 Key = tuple[float, ...]
@@ -17,6 +18,9 @@ class Ranking:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._keys)
 
     def __contains__(self, item: int) -> bool:
         return item in self._keys

@@ -11,6 +11,10 @@ from superinfer.cache.use import Use
 class Rule(Protocol[NodeId]):
     """Orders the leaves of a tree. A rule is a pure function of what it was told: it reads no clock."""
 
+    @property
+    def version(self) -> int:
+        """Another number means that all keys may have changed."""
+
     def attach(self, nodes: Nodes[NodeId]) -> None:
         """Learn whose nodes are meant, before anything else."""
 
@@ -34,6 +38,11 @@ class KeyRule(Rule[NodeId]):
     """A rule whose keys change only by use."""
 
     nodes: Nodes[NodeId]
+
+    @property
+    def version(self) -> int:
+        """Always the same."""
+        return 0
 
     def attach(self, nodes: Nodes[NodeId]) -> None:
         """Keep the nodes for ``place``."""

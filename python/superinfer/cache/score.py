@@ -38,9 +38,17 @@ class Cost:
         return self.recompute_ms(start, tokens) / (tokens * self.bytes_per_token)
 
 
-def steps(worth: float) -> int:
-    """A worth as a whole number: equal on all ranks even if the last digits of a float are not."""
-    return round(STEPS_PER_OCTAVE * float(np.log2(max(worth, FLOOR))))
+@compiled
+def prices(logits: Floats, edges_s: Floats, saved_ms: float) -> NDArray[np.int64]:
+    """``rates`` times what a use saves per byte, as whole numbers.
+
+    So they are equal on all ranks even if the last digits of a float are not.
+    """
+    worth = rates(logits, edges_s) * saved_ms
+    out = np.empty(len(worth), np.int64)
+    for index in range(len(worth)):
+        out[index] = round(STEPS_PER_OCTAVE * np.log2(max(worth[index], FLOOR)))
+    return out
 
 
 @compiled

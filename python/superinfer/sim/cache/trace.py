@@ -1,10 +1,13 @@
 """Requests as the blocks of their prompts."""
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from superinfer.cache.use import Use
-from superinfer.workload.arrivals import PREFIX_BLOCK_TOKENS, Arrival
+from superinfer.cache.errors import AccessLogError
+from superinfer.cache.use import TENANT_BUCKETS, Use
+from superinfer.workload.arrivals import PREFIX_BLOCK_TOKENS, read_azure
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +16,7 @@ class Request:
 
     Attributes:
         use: What the cache is told.
-        blocks: Identities of the blocks of its prompt.
+        blocks: Identities of the blocks of its prompt; equal ones mean equal prompts up to there.
     """
 
     use: Use
@@ -24,27 +27,35 @@ class Request:
         return min(PREFIX_BLOCK_TOKENS, self.use.prompt_tokens - index * PREFIX_BLOCK_TOKENS)
 
 
-def requests(arrivals: Iterable[Arrival]) -> list[Request]:
-    """The requests of a load in order of arrival; a load without prefixes gets blocks that nobody shares.
+def read_requests(*paths: Path) -> list[Request]:
+    """The requests of traces and access logs together, in order of arrival.
+
+    JSON lines are Mooncake's, ``slo_class`` (rank) and ``tenant`` may be added; CSV is Azure's. Prompts that name no
+    blocks share nothing.
 
     Raises:
-        ValueError: A prompt has more blocks than tokens for them.
+        AccessLogError: A line is not of that form, a prompt's blocks do not fit its length, or a block follows another
+            one than before; names the line.
+        OSError: A file cannot be read.
     """
     found: list[Request] = []
+    for path in paths:
+        found += _azure(path) if path.suffix == ".csv" else _lines(path)
+    return numbered(found)
+
+
+def numbered(requests: Iterable[Request]) -> list[Request]:
+    """The same in order of arrival, each with its number and the tokens that none before it had."""
     seen: set[int] = set()
-    for seq, arrival in enumerate(sorted(arrivals, key=lambda arrival: arrival.at_us)):
-        needed = -(-arrival.prompt_tokens // PREFIX_BLOCK_TOKENS)
-        if len(arrival.prefix) > needed:
-            raise ValueError(
-                f"request {seq}: {len(arrival.prefix)} blocks for a prompt of {arrival.prompt_tokens} tokens"
-            )
-        blocks = arrival.prefix or tuple(-1 - block for block in _unshared(seq, needed))
+    result = []
+    for seq, request in enumerate(sorted(requests, key=lambda request: request.use.time_s)):
+        use = request.use
+        blocks = request.blocks or tuple(-1 - (seq << 20) - index for index in range(-(-use.prompt_tokens // 512)))
         known = next((index for index, block in enumerate(blocks) if block not in seen), len(blocks))
         seen.update(blocks)
-        new = max(arrival.prompt_tokens - known * PREFIX_BLOCK_TOKENS, 0)
-        use = Use(seq, arrival.at_us / 1e6, arrival.prompt_tokens, new, arrival.output_tokens)
-        found.append(Request(use, blocks))
-    return found
+        new = max(use.prompt_tokens - known * PREFIX_BLOCK_TOKENS, 0)
+        result.append(Request(replace(use, seq=seq, new_tokens=new), blocks))
+    return result
 
 
 def next_uses(load: Sequence[Request]) -> dict[tuple[int, int], int]:
@@ -59,5 +70,30 @@ def next_uses(load: Sequence[Request]) -> dict[tuple[int, int], int]:
     return found
 
 
-def _unshared(seq: int, blocks: int) -> range:
-    return range(seq << 20, (seq << 20) + blocks)
+def _lines(path: Path) -> list[Request]:
+    parents: dict[int, int] = {}
+    found = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            request = _request(json.loads(line))
+            for above, block in zip((-1, *request.blocks), request.blocks, strict=False):
+                if parents.setdefault(block, above) != above:
+                    raise ValueError(f"block {block} followed block {parents[block]} before, now {above}")
+        except (KeyError, TypeError, ValueError) as error:
+            raise AccessLogError(f"{path}, line {number}: not a request ({error!r})") from error
+        found.append(request)
+    return found
+
+
+def _request(row: dict[str, object]) -> Request:
+    time_ms, prompt, output = (int(str(row[name])) for name in ("timestamp", "input_length", "output_length"))
+    blocks = tuple(int(block) for block in row.get("hash_ids", ()))  # type: ignore[attr-defined]
+    if blocks and len(blocks) != -(-prompt // PREFIX_BLOCK_TOKENS):
+        raise ValueError(f"{len(blocks)} blocks for a prompt of {prompt} tokens")
+    slo_class, tenant = int(str(row.get("slo_class", 0))), int(str(row.get("tenant", 0)))
+    return Request(Use(0, time_ms / 1000, max(prompt, 1), 0, output, slo_class, tenant % TENANT_BUCKETS), blocks)
+
+
+def _azure(path: Path) -> list[Request]:
+    arrivals = read_azure(path)
+    return [Request(Use(0, one.at_us / 1e6, one.prompt_tokens, 0, one.output_tokens), ()) for one in arrivals]
