@@ -33,9 +33,7 @@ class Evictor(Generic[NodeId]):
         self._change_of: dict[int, float] = {}
         rule.attach(self.nodes)
 
-    def insert(
-        self, node: NodeId, parent: NodeId | None, tokens: int, use: Use, kind: Kind = Kind.UNKNOWN
-    ) -> None:
+    def insert(self, node: NodeId, parent: NodeId | None, tokens: int, use: Use, kind: Kind = Kind.UNKNOWN) -> None:
         """Add a node below ``parent``, or at the top.
 
         Raises:

@@ -32,7 +32,8 @@ def load(path: Path = DEFAULT) -> Predictor:
     try:
         with safe_open(path, framework="numpy") as file:
             _check(path, file.metadata() or {})
-            return Predictor({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118: not a mapping
+            names = file.keys()
+            return Predictor({name: file.get_tensor(name) for name in names})
     except (OSError, SafetensorError, ValueError) as error:
         raise ModelFileError(f"{path}: {error}") from error
 
@@ -41,4 +42,6 @@ def _check(path: Path, header: dict[str, str]) -> None:
     if header.get("format") != FORMAT:
         raise ModelFileError(f"{path}: not a predictor of reuse, its header says format {header.get('format')!r}")
     if header.get("version") != VERSION:
-        raise ModelFileError(f"{path}: version {header.get('version')!r}, and this program reads {VERSION!r}; train again")
+        raise ModelFileError(
+            f"{path}: version {header.get('version')!r}, and this program reads {VERSION!r}; train again"
+        )

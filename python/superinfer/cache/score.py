@@ -53,7 +53,7 @@ def prices(logits: Floats, edges_s: Floats, saved_ms: float) -> NDArray[np.int64
 
 @compiled
 def rates(logits: Floats, edges_s: Floats) -> NDArray[np.float64]:
-    """What keeping a node earns in uses per second of memory, at its best: for each horizon's start, and after the last.
+    """Uses that keeping a node earns per second of memory, at its best: at each horizon's start, and after the last.
 
     A node kept until horizon j, from the start of horizon i, is used with chance 1 - S and takes up memory until it is
     used or given up. The best j is chosen. Chance alone would rank a node that returns in an hour, certainly, before

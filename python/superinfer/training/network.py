@@ -54,7 +54,9 @@ class Network(nn.Module):
         uses = torch.relu(items @ self.item_in + self.item_bias + self.position)
         rows = torch.cat([uses, facts[:, None]], 1)
         absent = torch.arange(ITEMS + 1) < (ITEMS - seen[:, None].clamp(max=ITEMS))
-        query, key, value = (self._heads(part) for part in (facts[:, None] @ self.query, rows @ self.key, rows @ self.value))
+        query, key, value = (
+            self._heads(part) for part in (facts[:, None] @ self.query, rows @ self.key, rows @ self.value)
+        )
         scores = (query @ key.transpose(-1, -2) / (WIDTH // HEADS) ** 0.5).masked_fill(absent[:, None, None], -1e9)
         context = (torch.softmax(scores, -1) @ value).transpose(1, 2).reshape(len(facts), WIDTH)
         hidden = torch.relu(self._drop(torch.cat([facts, context], 1)) @ self.hidden_in + self.hidden_bias)

@@ -1,6 +1,5 @@
 """Eviction rules of other systems. SGLang's are those of its ``--radix-eviction-policy``."""
 
-from superinfer.cache.nodes import NONE, Nodes
 from superinfer.cache.ranking import Key
 from superinfer.cache.rule import KeyRule
 
