@@ -1,5 +1,6 @@
 """Chooses which nodes of a radix tree make room."""
 
+from collections import Counter
 from heapq import heappop, heappush
 from math import inf
 from typing import Generic
@@ -140,6 +141,25 @@ class Evictor(Generic[NodeId]):
     def known(self, node: NodeId) -> bool:
         """Whether the node is in the cache or remembered."""
         return node in self.nodes.slots
+
+    def check_integrity(self) -> None:
+        """Compare what is counted with what is there: for tests, and for a server that has nothing to do.
+
+        Raises:
+            RuntimeError: They differ; says in what.
+        """
+        nodes = self.nodes
+        held = [slot for slot in nodes.slots.values() if nodes.resident[slot]]
+        children = Counter(nodes.parent[slot] for slot in held)
+        if total := sum(nodes.tokens[slot] for slot in held) - self.resident_tokens:
+            raise RuntimeError(f"{total} tokens more are resident than were counted")
+        for slot in held:
+            if children[slot] != nodes.children[slot] or nodes.locks[slot] < 0:
+                raise RuntimeError(
+                    f"node {nodes.name(slot)!r} counts {nodes.children[slot]} children, not {children[slot]}"
+                )
+        if wrong := {slot for slot in held if self._evictable(slot)} ^ set(self._leaves):
+            raise RuntimeError(f"{len(wrong)} nodes are leaves that cannot be evicted, or the other way round")
 
     def _slot(self, node: NodeId) -> int:
         if not self.resident(node):

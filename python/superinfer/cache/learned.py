@@ -6,7 +6,7 @@ from math import inf
 import numpy as np
 
 from superinfer.cache.calibration import Calibration
-from superinfer.cache.history import History
+from superinfer.cache.history import Floats, History
 from superinfer.cache.nodes import NodeId, Nodes
 from superinfer.cache.predictor import Predictor
 from superinfer.cache.ranking import Key
@@ -61,21 +61,25 @@ class Learned(Rule[NodeId]):
         horizon, until_s = self._horizon(now_s - last.time_s)
         return (self._row(slot)[horizon], last.seq, -self.nodes.depth[slot]), last.time_s + until_s
 
+    def corrected_logits(self, slot: int) -> Floats:
+        """What the predictor says of a node's next use, as far as experience has corrected it."""
+        return self.calibration.apply(self._logits(slot))
+
     def _observe(self, slot: int, use: Use) -> None:
         self._prices.pop(slot, None)
         self.calibration.advance(use.time_s)
         if self.calibration.wants(slot):
             self.calibration.watch(slot, use.time_s, self._logits(slot))
 
-    def _logits(self, slot: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
-        return self.predictor.logits(self.history, np.array([slot]))[0]
+    def _logits(self, slot: int) -> Floats:
+        return self.predictor.logits(self.history, np.array([slot])).reshape(-1)
 
     def _row(self, slot: int) -> list[int]:
         row = self._prices.get(slot)
         if row is None:
             tokens = self.nodes.tokens[slot]
             saved_ms = self.cost.per_byte(self.nodes.depth[slot] - tokens, tokens)
-            logits = self.calibration.apply(self._logits(slot))
+            logits = self.corrected_logits(slot)
             row = self._prices[slot] = prices(logits, self.predictor.edges_s, saved_ms).tolist()
         return row
 

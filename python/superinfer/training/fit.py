@@ -1,6 +1,6 @@
 """From a load to a predictor: censored likelihood of the horizon of the next use, in a minute on one core."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +89,10 @@ def _edges(known: Samples) -> NDArray[np.float64]:
     return np.geomspace(max(shortest / 4, 0.05), max(longest, shortest + 1.0), HORIZONS)
 
 
-def _passes(learnt: Samples, judged: Samples, edges_s: NDArray[np.float64], recipe: Recipe, epochs: int):  # noqa: ANN202
+def _passes(
+    learnt: Samples, judged: Samples, edges_s: NDArray[np.float64], recipe: Recipe, epochs: int
+) -> Iterator[tuple[Network, float]]:
+    """After each pass over what is learnt, the network so far and its loss on what is judged."""
     torch.manual_seed(recipe.seed)
     random = np.random.default_rng(recipe.seed)
     network = _network(learnt, recipe)

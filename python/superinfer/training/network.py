@@ -6,43 +6,24 @@ import numpy as np
 import torch
 from torch import nn
 
-from superinfer.cache.history import ITEM_FEATURES, ITEMS, STATIC_FEATURES
-from superinfer.cache.use import TENANT_BUCKETS, Kind
-
-WIDTH = 16
-HEADS = 2
-HIDDEN = 32
+from superinfer.cache.history import ITEMS
+from superinfer.cache.predictor import HEADS, WIDTH, shapes
 
 
-class Network(nn.Module):
+class Network(nn.Module):  # type: ignore[misc]  # torch is not followed
     """Attention of a node's facts over its last uses, then a logit per horizon: used in it, if not before?"""
 
     def __init__(self, horizons: int, dropout: float) -> None:
         super().__init__()
-        shapes = {
-            "static_in": (STATIC_FEATURES, WIDTH),
-            "static_bias": (WIDTH,),
-            "kind": (len(Kind), WIDTH),
-            "tenant": (TENANT_BUCKETS, WIDTH),
-            "item_in": (ITEM_FEATURES, WIDTH),
-            "item_bias": (WIDTH,),
-            "position": (ITEMS, WIDTH),
-            "query": (WIDTH, WIDTH),
-            "key": (WIDTH, WIDTH),
-            "value": (WIDTH, WIDTH),
-            "hidden_in": (2 * WIDTH, HIDDEN),
-            "hidden_bias": (HIDDEN,),
-            "out": (HIDDEN, horizons),
-            "out_bias": (horizons,),
-        }
-        for name, shape in shapes.items():
+        for name, shape in shapes(horizons).items():
+            if name == "edges_s":
+                continue
+            if name.endswith(("_center", "_scale")):
+                self.register_buffer(name, torch.zeros(shape))
+                continue
             self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
             if len(shape) == 2 and name not in ("kind", "tenant", "position"):
                 nn.init.xavier_uniform_(getattr(self, name))
-        self.register_buffer("static_center", torch.zeros(STATIC_FEATURES))
-        self.register_buffer("static_scale", torch.ones(STATIC_FEATURES))
-        self.register_buffer("item_center", torch.zeros(ITEM_FEATURES))
-        self.register_buffer("item_scale", torch.ones(ITEM_FEATURES))
         self._drop = nn.Dropout(dropout)
 
     def forward(self, static: Any, items: Any, codes: Any, seen: Any) -> Any:

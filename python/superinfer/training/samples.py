@@ -40,10 +40,12 @@ class Samples:
 
     def where(self, chosen: NDArray[np.bool_], end_s: float | None = None) -> "Samples":
         """Some rows; with ``end_s``, as if the log had ended so long before its end."""
-        watched = self.watched_s[chosen] - (end_s or 0.0)
-        gap = np.where(self.gap_s[chosen] <= watched, self.gap_s[chosen], inf)
-        rows = (self.static, self.items, self.codes, self.seen, self.request, self.tokens)
-        return Samples(*(column[chosen] for column in rows), gap, watched)
+        watched_s = self.watched_s[chosen] - (end_s or 0.0)
+        gap_s = np.where(self.gap_s[chosen] <= watched_s, self.gap_s[chosen], inf)
+        facts = {
+            name: getattr(self, name)[chosen] for name in ("static", "items", "codes", "seen", "request", "tokens")
+        }
+        return Samples(**facts, gap_s=gap_s, watched_s=watched_s)
 
 
 def samples(load: Sequence[Request]) -> Samples:

@@ -21,7 +21,7 @@ from superinfer.workload.attainment import percentile
 Maker = Callable[[int], Rule[int]]
 """A rule for a cache of so many tokens."""
 
-SIMPLE = {
+SIMPLE: dict[str, Callable[[], Rule[int]]] = {
     "fifo": FIFO,
     "lru": LRU,
     "lfu": LFU,
