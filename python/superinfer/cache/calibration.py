@@ -1,5 +1,6 @@
 """Corrects a predictor while it is in use, by what became of a sample of its predictions."""
 
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 
@@ -20,11 +21,13 @@ LIMIT = 3.0
 """Largest correction, in log odds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Watched:
     slot: int
     since_s: float
     chances: list[float]
+    passed: int = 0
+    """Horizons that it is known not to have been used in."""
 
 
 class Calibration:
@@ -68,7 +71,7 @@ class Calibration:
                 watched = queue.popleft()
                 if self._current.get(watched.slot) is not watched:
                     continue
-                self._correct(index, 0.0, watched)
+                self._pass(watched, index + 1)
                 if index + 1 < len(self._edges_s):
                     self._queues[index + 1].append(watched)
                 else:
@@ -79,10 +82,15 @@ class Calibration:
         self._current.pop(slot, None)
 
     def _learn(self, watched: _Watched, gap_s: float) -> None:
-        for index, edge_s in enumerate(self._edges_s):
-            if gap_s < edge_s:
-                self._correct(index, 1.0, watched)
-                return
+        horizon = bisect_right(self._edges_s, gap_s)
+        self._pass(watched, horizon)
+        if horizon < len(self._edges_s):
+            self._correct(horizon, 1.0, watched)
+
+    def _pass(self, watched: _Watched, horizons: int) -> None:
+        for index in range(watched.passed, horizons):
+            self._correct(index, 0.0, watched)
+        watched.passed = max(watched.passed, horizons)
 
     def _correct(self, index: int, used: float, watched: _Watched) -> None:
         moved = float(self.shift[index]) + RATE * (used - watched.chances[index])
