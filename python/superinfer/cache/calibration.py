@@ -14,6 +14,9 @@ SAMPLE = 4
 RATE = 0.002
 """Step of the correction, in log odds per node watched."""
 
+FIRM = 30.0
+"""Log odds that are as good as certain."""
+
 PAUSE_S = 0.5
 """Between two looks at what has reached the end of a horizon."""
 
@@ -49,8 +52,8 @@ class Calibration:
         return slot % SAMPLE == 0
 
     def apply(self, logits: Floats) -> Floats:
-        """The corrected log odds."""
-        return logits + self.shift
+        """The corrected log odds, kept to what exponentials can bear."""
+        return np.clip(logits + self.shift, -FIRM, FIRM)
 
     def watch(self, slot: int, now_s: float, logits: Floats) -> None:
         """The node was used, and this was predicted for what comes next."""

@@ -46,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--predictor", type=Path, metavar="FILE", help="use this one instead of learning from the trace")
     add("--policy", default="all", help="rules, separated by commas (default: all)")
     add("--hardware", default="h100x4", help="for the first token: as in superinfer simulate (default: h100x4)")
-    add("--model", default="llama-3.1-8b", help="for the first token and the price of a hit (default: llama-3.1-8b)")
+    add("--model", default="llama-3.1-8b", help="for the first token (default: llama-3.1-8b)")
     add("--rate", type=float, default=1.0, help="for the first token: speed of the trace (default: 1)")
     add("--seed", type=int, default=0, help="of everything random (default: 0)")
     add("--json", type=Path, metavar="FILE", help="write all figures")
