@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from superinfer.cli import simulate_cache
 from superinfer.cli.errors import UserError
 from superinfer.cli.load import add_load_arguments, build_load
 from superinfer.cli.simulate_output import show, write_csv, write_json
@@ -61,6 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Simulate, print a table, and write what was asked for."""
     if argv[:1] == ["cache"]:
+        # Only here: it compiles.
+        from superinfer.cli import simulate_cache
+
         return simulate_cache.run(argv[1:])
     options = build_parser().parse_args(argv)
     if options.plot:
