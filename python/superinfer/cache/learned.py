@@ -1,5 +1,6 @@
 """The learned rule: cheapest first, where a price is what keeping a node is expected to save."""
 
+from array import array
 from bisect import bisect_right
 from math import inf
 
@@ -24,7 +25,7 @@ class Learned(Rule[NodeId]):
         self.predictor = predictor
         self.cost = cost or Cost()
         self._edges_s: list[float] = predictor.edges_s.tolist()
-        self._prices: dict[int, list[int]] = {}
+        self._prices: dict[int, array[int]] = {}
 
     @property
     def version(self) -> int:
@@ -74,13 +75,13 @@ class Learned(Rule[NodeId]):
     def _logits(self, slot: int) -> Floats:
         return self.predictor.logits(self.history, np.array([slot])).reshape(-1)
 
-    def _row(self, slot: int) -> list[int]:
+    def _row(self, slot: int) -> "array[int]":
         row = self._prices.get(slot)
         if row is None:
             tokens = self.nodes.tokens[slot]
             saved_ms = self.cost.per_byte(self.nodes.depth[slot] - tokens, tokens)
             logits = self.corrected_logits(slot)
-            row = self._prices[slot] = prices(logits, self.predictor.edges_s, saved_ms).tolist()
+            row = self._prices[slot] = array("i", prices(logits, self.predictor.edges_s, saved_ms).tolist())
         return row
 
     def _horizon(self, age_s: float) -> tuple[int, float]:
