@@ -1,7 +1,7 @@
 """LRU or the learned rule: whichever has done better lately, seen on a sample of the traffic."""
 
 from dataclasses import dataclass
-from math import exp
+from math import exp, sqrt
 
 from superinfer.cache.learned import Learned
 from superinfer.cache.nodes import NodeId, Nodes
@@ -18,12 +18,14 @@ class Watch:
     Attributes:
         one_in: The part of the nodes that its shadow caches follow.
         turnovers: A hit counts for 1/e after the traffic has filled the cache so many times.
-        lead: The share of LRU's hits by which the learned rule has to lead before it decides.
+        sure: How many standard deviations the learned rule has to lead by before it decides.
+        credit: How many times that lead it can have at most: what it may lose before LRU decides again.
     """
 
     one_in: int = 20
-    turnovers: float = 8.0
-    lead: float = 0.02
+    turnovers: float = 16.0
+    sure: float = 3.0
+    credit: float = 1.5
 
     @classmethod
     def of(cls, capacity_nodes: int) -> "Watch":
@@ -34,20 +36,22 @@ class Watch:
 class Guarded(Rule[NodeId]):
     """The shipping rule: LRU decides at first, and whenever the learned rule does not lead.
 
-    Two shadow caches, one of each rule, follow the same hash-sampled nodes and hold the same part of the capacity. What
-    they hit fades with the traffic.
+    Two shadow caches, one of each rule, follow the same hash-sampled nodes and hold the same part of the capacity. Their
+    hits are compared request by request; a lead counts if chance would hardly produce it, and fades with the traffic.
     """
 
     def __init__(self, learned: Learned[NodeId], capacity_tokens: int, watch: Watch) -> None:
         self.learned = learned
         self.learned_decides = False
-        self.hits = {"lru": 0.0, "learned": 0.0}
+        self.lead_tokens = 0.0
         self._lru: LRU[NodeId] = LRU()
         self._watch = watch
         share = capacity_tokens / watch.one_in
-        self._shadows = {"lru": Shadow(share, self._lru.key), "learned": Shadow(share, learned.key)}
+        self._shadows = (Shadow(share, self._lru.key), Shadow(share, learned.key))
         self._window_tokens = watch.turnovers * share
         self._request = -1
+        self._ahead = self._sampled = 0
+        self._noise = 0.0
         self._switches = 0
 
     @property
@@ -79,7 +83,7 @@ class Guarded(Rule[NodeId]):
 
     def forgotten(self, slot: int) -> None:
         """Tell both."""
-        for shadow in self._shadows.values():
+        for shadow in self._shadows:
             shadow.drop(slot)
         self.learned.forgotten(slot)
 
@@ -92,19 +96,27 @@ class Guarded(Rule[NodeId]):
         if (slot * 2654435769 >> 12) % self._watch.one_in:
             return
         tokens = self.nodes.tokens[slot]
-        fade = exp(-tokens / self._window_tokens)
-        for name, shadow in self._shadows.items():
-            self.hits[name] = self.hits[name] * fade + tokens * shadow.holds(slot)
+        self._sampled += tokens
+        for sign, shadow in zip((-1, 1), self._shadows, strict=True):
+            self._ahead += sign * tokens * shadow.holds(slot)
             shadow.put(slot, tokens, use.time_s)
 
     def _next_request(self, use: Use) -> None:
         if use.seq == self._request:
             return
         self._request = use.seq
-        for shadow in self._shadows.values():
+        for shadow in self._shadows:
             shadow.make_room(use.time_s)
-        needed = 1.0 if self.learned_decides else 1.0 + self._watch.lead
-        leads = self.hits["learned"] > needed * self.hits["lru"]
+        fade = exp(-self._sampled / self._window_tokens)
+        self.lead_tokens = self.lead_tokens * fade + self._ahead
+        self._noise = self._noise * fade + self._ahead**2
+        self._ahead = self._sampled = 0
+        self._decide()
+
+    def _decide(self) -> None:
+        bar = self._watch.sure * sqrt(self._noise)
+        self.lead_tokens = min(self.lead_tokens, self._watch.credit * bar)
+        leads = self.lead_tokens > (0.0 if self.learned_decides else bar)
         if leads != self.learned_decides:
             self.learned_decides = leads
             self._switches += 1
