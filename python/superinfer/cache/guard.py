@@ -37,7 +37,7 @@ class Guarded(Rule[NodeId]):
     """The shipping rule: LRU decides at first, and whenever the learned rule does not lead.
 
     Two shadow caches, one of each rule, follow the same hash-sampled nodes and hold the same part of the capacity. What
-    they hit is compared request by request; a lead counts if chance would hardly produce it, and fades with the traffic.
+    they hit is compared request by request; a lead counts if chance would hardly produce it, and it fades.
     """
 
     def __init__(self, learned: Learned[NodeId], capacity_tokens: int, watch: Watch) -> None:

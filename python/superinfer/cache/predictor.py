@@ -1,4 +1,4 @@
-"""The chance of a node's next use within each of several horizons: a small attention network."""
+"""The chance of a node's next use within each of several horizons: a few small attention networks, averaged."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ HIDDEN = 32
 
 
 def shapes(horizons: int) -> dict[str, tuple[int, ...]]:
-    """Of the arrays that make up a predictor, by name."""
+    """Of the arrays that make up one network, by name."""
     return {
         "static_center": (STATIC_FEATURES,),
         "static_scale": (STATIC_FEATURES,),
@@ -35,16 +35,15 @@ def shapes(horizons: int) -> dict[str, tuple[int, ...]]:
         "hidden_bias": (HIDDEN,),
         "out": (HIDDEN, horizons),
         "out_bias": (horizons,),
-        "edges_s": (horizons,),
     }
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained network.
+    """A few networks that were trained alike and from different beginnings: their mean errs less than each.
 
     Attributes:
-        arrays: Its numbers, with the names and shapes of ``shapes``, in float32. One of them:
+        arrays: Their numbers in float32, with the names of ``shapes``, stacked along a first axis; and ``edges_s``.
         edges_s: The ends of the horizons, in seconds since the last use.
     """
 
@@ -53,19 +52,21 @@ class Predictor:
     _weights: "Weights" = field(init=False)
 
     def __post_init__(self) -> None:
-        horizons = self.arrays["edges_s"].size if "edges_s" in self.arrays else 0
-        for name, shape in shapes(horizons).items():
+        for name in ("edges_s", *shapes(0)):
             if name not in self.arrays:
                 raise ValueError(f"a predictor needs the array {name!r}")
+        edges_s, count = self.arrays["edges_s"], len(self.arrays["out_bias"])
+        expected = {name: (count, *shape) for name, shape in shapes(edges_s.size).items()}
+        for name, shape in {"edges_s": (edges_s.size,), **expected}.items():
             array = self.arrays[name]
             if array.shape != shape or array.dtype != np.float32:
                 raise ValueError(f"array {name!r} is {array.dtype} {array.shape}, not float32 {shape}")
             if not np.isfinite(array).all():
                 raise ValueError(f"array {name!r} holds numbers that are not finite")
-        object.__setattr__(self, "edges_s", self.arrays["edges_s"])
-        object.__setattr__(self, "_weights", tuple(self.arrays[name] for name in shapes(0) if name != "edges_s"))
-        if not horizons or (np.diff(self.edges_s, prepend=0.0) <= 0).any():
-            raise ValueError("edges_s must rise from above 0")
+        if not count or not edges_s.size or (np.diff(edges_s, prepend=0.0) <= 0).any():
+            raise ValueError("a predictor needs a network, and edges_s that rise from above 0")
+        object.__setattr__(self, "edges_s", edges_s)
+        object.__setattr__(self, "_weights", tuple(self.arrays[name] for name in shapes(0)))
 
     @property
     def parameters(self) -> int:
@@ -88,32 +89,33 @@ Ints = NDArray[np.int32]
 def forward(
     slots: NDArray[np.int64], static: Floats, items: Floats, codes: Ints, seen: Ints, weights: Weights, out: Floats
 ) -> None:
-    """Compute ``Predictor.logits``, node by node."""
+    """Compute ``Predictor.logits``, node by node: the mean over the networks."""
     (sc, ss, ic, isc, win, wb, kind, tenant, iin, ib, position, wq, wk, wv, hin, hb, ow, ob) = weights
     rows = np.empty((ITEMS + 1, WIDTH), np.float32)
     both = np.empty(2 * WIDTH, np.float32)
+    out[:] = 0
     for number in range(len(slots)):
         slot = slots[number]
         first = max(ITEMS - seen[slot], 0)
-        facts = wb + kind[codes[slot, 0]] + tenant[codes[slot, 1]]
-        for feature in range(STATIC_FEATURES):
-            facts += (static[slot, feature] - sc[feature]) / ss[feature] * win[feature]
-        rows[ITEMS] = np.maximum(facts, np.float32(0))
-        for item in range(first, ITEMS):
-            row = ib + position[item]
-            for feature in range(ITEM_FEATURES):
-                row += (items[slot, item, feature] - ic[feature]) / isc[feature] * iin[feature]
-            rows[item] = np.maximum(row, np.float32(0))
-        both[:WIDTH] = rows[ITEMS]
-        attend(rows[first:], wq, wk, wv, both[WIDTH:])
-        hidden = hb.copy()
-        for feature in range(2 * WIDTH):
-            hidden += both[feature] * hin[feature]
-        logits = ob.copy()
-        for feature in range(HIDDEN):
-            if hidden[feature] > 0:
-                logits += hidden[feature] * ow[feature]
-        out[number] = logits
+        for net in range(len(wb)):
+            facts = wb[net] + kind[net, codes[slot, 0]] + tenant[net, codes[slot, 1]]
+            for feature in range(STATIC_FEATURES):
+                facts += (static[slot, feature] - sc[net, feature]) / ss[net, feature] * win[net, feature]
+            rows[ITEMS] = np.maximum(facts, np.float32(0))
+            for item in range(first, ITEMS):
+                row = ib[net] + position[net, item]
+                for feature in range(ITEM_FEATURES):
+                    row += (items[slot, item, feature] - ic[net, feature]) / isc[net, feature] * iin[net, feature]
+                rows[item] = np.maximum(row, np.float32(0))
+            both[:WIDTH] = rows[ITEMS]
+            attend(rows[first:], wq[net], wk[net], wv[net], both[WIDTH:])
+            hidden = hb[net].copy()
+            for feature in range(2 * WIDTH):
+                hidden += both[feature] * hin[net, feature]
+            out[number] += ob[net] / np.float32(len(wb))
+            for feature in range(HIDDEN):
+                if hidden[feature] > 0:
+                    out[number] += hidden[feature] / np.float32(len(wb)) * ow[net, feature]
 
 
 @compiled

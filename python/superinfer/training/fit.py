@@ -14,6 +14,7 @@ from superinfer.training.network import Network
 from superinfer.training.samples import Samples, samples
 
 HORIZONS = 18
+NETWORKS = 3
 LEAST_USES = 500
 """Uses of nodes again, below which there is nothing to learn from."""
 
@@ -48,7 +49,7 @@ class Fitted:
     Attributes:
         predictor: Learnt from the whole load.
         epochs: Passes that served best.
-        loss: Negative log likelihood per use in the part held out.
+        loss: Negative log likelihood per use in the part held out, of one network.
         loss_without: The same of the best constant hazard for each horizon.
     """
 
@@ -75,11 +76,15 @@ def fit(load: Sequence[Request], recipe: Recipe | None = None) -> Fitted:
     cut = load[int(len(load) * (1 - recipe.held_out))].use
     early = known.where(known.request < cut.seq, end_s=load[-1].use.time_s - cut.time_s)
     late = known.where(known.request >= cut.seq)
-    losses = [loss for _, loss in _passes(early, late, edges_s, recipe, recipe.epochs)]
+    losses = [loss for _, loss in _passes(early, late, edges_s, recipe, recipe.epochs, recipe.seed)]
     epochs = int(np.argmin(losses)) + 1
-    *_, (network, _) = _passes(known, late, edges_s, recipe, epochs)
-    arrays = {**network.arrays(), "edges_s": edges_s.astype(np.float32)}
-    return Fitted(Predictor(arrays), epochs, losses[epochs - 1], _constant_loss(early, late, edges_s))
+    networks = []
+    for number in range(NETWORKS):
+        *_, (network, _) = _passes(known, late, edges_s, recipe, epochs, recipe.seed + number)
+        networks.append(network.arrays())
+    arrays = {name: np.stack([network[name] for network in networks]) for name in networks[0]}
+    predictor = Predictor({**arrays, "edges_s": edges_s.astype(np.float32)})
+    return Fitted(predictor, epochs, losses[epochs - 1], _constant_loss(early, late, edges_s))
 
 
 def _edges(known: Samples) -> NDArray[np.float64]:
@@ -90,11 +95,11 @@ def _edges(known: Samples) -> NDArray[np.float64]:
 
 
 def _passes(
-    learnt: Samples, judged: Samples, edges_s: NDArray[np.float64], recipe: Recipe, epochs: int
+    learnt: Samples, judged: Samples, edges_s: NDArray[np.float64], recipe: Recipe, epochs: int, seed: int
 ) -> Iterator[tuple[Network, float]]:
     """After each pass over what is learnt, the network so far and its loss on what is judged."""
-    torch.manual_seed(recipe.seed)
-    random = np.random.default_rng(recipe.seed)
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
     network = _network(learnt, recipe)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)

@@ -16,8 +16,6 @@ class Network(nn.Module):  # type: ignore[misc]  # torch is not followed
     def __init__(self, horizons: int, dropout: float) -> None:
         super().__init__()
         for name, shape in shapes(horizons).items():
-            if name == "edges_s":
-                continue
             if name.endswith(("_center", "_scale")):
                 self.register_buffer(name, torch.zeros(shape))
                 continue

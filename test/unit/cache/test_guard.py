@@ -30,25 +30,25 @@ CONTRARY = constant(0.001, 0.001, 0.001, 0.9)
 
 @pytest.mark.parametrize("model", [CONTRARY, predictor(1), predictor(2, scale=2.0)], ids=["contrary", "wild", "wilder"])
 def test_at_worst_a_hundredth_of_lrus_hits_is_lost(model):
-    load = conversations(2000, think_s=2.0)
+    load = conversations(1200, think_s=2.0)
     assert hits(load, guarded(model)) >= 0.99 * hits(load, LRU())
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 1000), think_s=st.sampled_from([0.5, 2.0, 5.0, 20.0]))
 def test_the_same_on_any_load(seed, think_s):
-    load = conversations(1500, think_s=think_s, seed=seed)
+    load = conversations(800, think_s=think_s, seed=seed)
     assert hits(load, guarded(predictor(seed))) >= 0.99 * hits(load, LRU())
 
 
 def test_without_the_guard_the_same_predictor_loses():
-    load = conversations(2000, think_s=2.0)
+    load = conversations(1200, think_s=2.0)
     assert hits(load, Learned(CONTRARY)) < 0.9 * hits(load, LRU())
 
 
 def test_a_good_predictor_decides():
     # Prompts in a loop longer than the cache: LRU finds nothing, and whoever keeps some of them does.
-    load = looped(3000)
+    load = looped(1500)
     rule = guarded(CONTRARY)
     assert hits(load, LRU()) == 0
     assert hits(load, rule) > 0.1 * sum(request.use.prompt_tokens for request in load)
@@ -57,7 +57,7 @@ def test_a_good_predictor_decides():
 
 def test_when_the_traffic_turns_lru_takes_over():
     rule = guarded(CONTRARY)
-    load = looped(1500, then=conversations(2500, think_s=2.0))
+    load = looped(800, then=conversations(1500, think_s=2.0))
     hits(load, rule)
     assert not rule.learned_decides
     assert rule.version >= 2

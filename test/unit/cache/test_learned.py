@@ -32,16 +32,17 @@ def grown(seed=0, requests=60):
 
 def test_it_computes_what_torch_does():
     _, rule = grown()
-    network = Network(len(EDGES_S), dropout=0.1).eval()
-    network.load_state_dict(
-        {name: torch.from_numpy(a) for name, a in rule.predictor.arrays.items() if name != "edges_s"}
-    )
     slots, seen = np.arange(60), rule.history
     columns = (seen.static, seen.items, seen.codes.astype(np.int64), seen.seen.astype(np.int64))
-    with torch.no_grad():
-        expected = network(*(torch.from_numpy(column[slots]) for column in columns)).numpy()
+    expected = []
+    for number in range(2):
+        network = Network(len(EDGES_S), dropout=0.1).eval()
+        arrays = {name: torch.from_numpy(a[number]) for name, a in rule.predictor.arrays.items() if name != "edges_s"}
+        network.load_state_dict(arrays)
+        with torch.no_grad():
+            expected.append(network(*(torch.from_numpy(column[slots]) for column in columns)).numpy())
     assert len({int(count) for count in seen.seen[slots]}) > 2
-    np.testing.assert_allclose(rule.predictor.logits(seen, slots), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(rule.predictor.logits(seen, slots), np.mean(expected, 0), rtol=1e-4, atol=1e-4)
 
 
 def test_a_batch_is_what_its_nodes_are_one_by_one():
