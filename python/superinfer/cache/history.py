@@ -68,7 +68,7 @@ class History:
     def used(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
         """A request has used a node."""
         gap_s = max(use.time_s - self.last_s[slot], 0.0)
-        matched = use.prompt_tokens - use.new_tokens
+        matched = max(use.prompt_tokens - use.new_tokens, 0)
         put_item(self.items[slot], gap_s, matched, use.new_tokens, use.output_tokens, use.slo_class)
         self.seen[slot] += 1
         self._facts(nodes, slot, use)

@@ -27,7 +27,7 @@ def test_it_writes_hits_by_rule_and_capacity(trace, tmp_path, capsys):
     arguments = ["--trace", trace, "--capacity-tokens", "20000,60000", "--train-fraction", "0.5", "--json", str(out)]
     assert main(["simulate", "cache", *arguments]) == 0
     report = json.loads(out.read_text())
-    rules = {"fifo", "lru", "lfu", "slru", "tlru", "priority", "hits-per-token", "table", "belady"}
+    rules = {"fifo", "lru", "lfu", "slru", "tlru", "priority", "hits-per-token", "table", "told", "belady"}
     assert set(report["hits"]) == rules | {"learned", "learned-unguarded"}
     for capacity in ("20000", "60000"):
         hits = {name: by_size[capacity] for name, by_size in report["hits"].items()}

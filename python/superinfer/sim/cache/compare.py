@@ -10,7 +10,7 @@ from superinfer.cache.predictor import Predictor
 from superinfer.cache.rule import LRU, Rule
 from superinfer.cache.score import Cost
 from superinfer.sim.cache.replay import replay
-from superinfer.sim.cache.rules import FIFO, LFU, SLRU, Belady, HitsPerToken, Priority, TailLRU
+from superinfer.sim.cache.rules import FIFO, LFU, SLRU, Belady, HitsPerToken, Priority, TailLRU, Told
 from superinfer.sim.cache.table import Table
 from superinfer.sim.cache.trace import Request, next_uses
 from superinfer.sim.cache.ttft import first_tokens_ms
@@ -48,9 +48,9 @@ class Scores:
 
 
 def makers(load: Sequence[Request], learnt: int, predictor: Predictor, cost: Cost) -> dict[str, Maker]:
-    """The rules by name, as far as they learn from the first ``learnt`` requests. Only Belady's sees the others.
+    """The rules by name, as far as they learn from the first ``learnt`` requests.
 
-    ``learned`` is what ships: with its guard.
+    Only ``told`` and ``belady`` see the others. ``learned`` is what ships: with its guard.
     """
     table, future = partial(Table, load[:learnt]), next_uses(load)
     found: dict[str, Maker] = {name: partial(_simple, rule) for name, rule in SIMPLE.items()}
@@ -59,6 +59,7 @@ def makers(load: Sequence[Request], learnt: int, predictor: Predictor, cost: Cos
     found["learned"] = lambda capacity: Guarded(
         Learned(predictor, cost), capacity, Watch.of(capacity // PREFIX_BLOCK_TOKENS)
     )
+    found["told"] = lambda _: Told(future)
     found["belady"] = lambda _: Belady(future)
     return found
 

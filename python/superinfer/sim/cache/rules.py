@@ -62,6 +62,18 @@ class TailLRU(KeyRule[int]):
         return (start < last.prompt_tokens - self._spare, last.seq, -nodes.depth[slot])
 
 
+class Told(KeyRule[int]):
+    """LRU among those that will be used again; the others go first. Knows which, not when: to see what each is worth."""
+
+    def __init__(self, next_use: dict[tuple[int, int], int]) -> None:
+        self._next_use = next_use
+
+    def place(self, slot: int) -> Key:
+        """By whether there is a next use, then last use."""
+        last = self.nodes.last[slot]
+        return ((self.nodes.name(slot), last.seq) in self._next_use, last.seq, -self.nodes.depth[slot])
+
+
 class Belady(KeyRule[int]):
     """Farthest next use first: needs the future, and is the best that a rule could do with blocks of one size.
 

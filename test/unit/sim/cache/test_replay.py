@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from superinfer.cache.rule import LRU
 from superinfer.sim.cache.compare import SIMPLE
 from superinfer.sim.cache.replay import replay
-from superinfer.sim.cache.rules import FIFO, LFU, SLRU, Belady, HitsPerToken, TailLRU
+from superinfer.sim.cache.rules import FIFO, LFU, SLRU, Belady, HitsPerToken, TailLRU, Told
 from superinfer.sim.cache.table import Table
 from superinfer.sim.cache.trace import next_uses, numbered
 from unit.sim.cache.loads import BLOCK, conversations, request, unshared
@@ -48,6 +48,7 @@ def test_rules_choose_as_plain_loops_do(seed, blocks):
         (LFU(), lambda _, node: (node["uses"], node["last"])),
         (SLRU(), lambda _, node: (node["uses"] > 1, node["last"])),
         (HitsPerToken(), lambda _, node: ((node["uses"] - 1) / node["tokens"], node["last"])),
+        (Told(future), lambda block, node: ((block, node["last"]) in future, node["last"])),
         (Belady(future), lambda block, node: -future.get((block, node["last"]), float("inf"))),
     ):
         outcome = replay(load, blocks * BLOCK, rule, record_evicted=True)
