@@ -7,12 +7,12 @@ from unit.sim.cache.loads import conversations, unshared
 
 pytestmark = pytest.mark.unit
 
-QUICK = Recipe(epochs=3, nodes=3)
+QUICK = Recipe(epochs=6, nodes=3, batch=64)
 
 
 @pytest.fixture(scope="module")
 def load():
-    return conversations(800)
+    return conversations(1000)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,8 @@ def test_samples_are_uses_and_the_time_to_the_next(load):
 
 def test_what_comes_after_the_cut_is_not_known(load):
     found = samples(load)
-    end_s = load[-1].use.time_s - load[400].use.time_s
-    early = found.where(found.request < 400, end_s)
+    end_s = load[-1].use.time_s - load[500].use.time_s
+    early = found.where(found.request < 500, end_s)
     assert (early.watched_s >= 0).all()
     assert (early.gap_s[np.isfinite(early.gap_s)] <= early.watched_s[np.isfinite(early.gap_s)]).all()
-    assert np.isinf(early.gap_s).sum() > np.isinf(found.gap_s[found.request < 400]).sum()
+    assert np.isinf(early.gap_s).sum() > np.isinf(found.gap_s[found.request < 500]).sum()

@@ -63,7 +63,7 @@ class TailLRU(KeyRule[int]):
 
 
 class Told(KeyRule[int]):
-    """LRU among those that will be used again; the others go first. Knows which, not when: to see what each is worth."""
+    """What will not be used again goes first, then LRU. Knows which, not when: to see what each is worth."""
 
     def __init__(self, next_use: dict[tuple[int, int], int]) -> None:
         self._next_use = next_use
@@ -75,9 +75,10 @@ class Told(KeyRule[int]):
 
 
 class Belady(KeyRule[int]):
-    """Farthest next use first: needs the future, and is the best that a rule could do with blocks of one size.
+    """Farthest next use first: needs the future.
 
-    Leaves only, as everywhere here. A block is used after its last use never, and one never used again goes first.
+    The best that a rule could do if blocks were of one size and any of them could go. Leaves only can, and the last block
+    of a prompt is shorter: so this is a measure, and not quite a bound.
     """
 
     def __init__(self, next_use: dict[tuple[int, int], int]) -> None:
@@ -86,5 +87,6 @@ class Belady(KeyRule[int]):
     def place(self, slot: int) -> Key:
         """By the number of the request that will use it next."""
         nodes = self.nodes
-        upcoming = self._next_use.get((nodes.name(slot), nodes.last[slot].seq))
-        return (float("-inf") if upcoming is None else -upcoming, -nodes.depth[slot])
+        seq = nodes.last[slot].seq
+        upcoming = self._next_use.get((nodes.name(slot), seq))
+        return (float("-inf") if upcoming is None else -upcoming, seq, -nodes.depth[slot])

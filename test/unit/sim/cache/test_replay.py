@@ -49,13 +49,13 @@ def test_rules_choose_as_plain_loops_do(seed, blocks):
         (SLRU(), lambda _, node: (node["uses"] > 1, node["last"])),
         (HitsPerToken(), lambda _, node: ((node["uses"] - 1) / node["tokens"], node["last"])),
         (Told(future), lambda block, node: ((block, node["last"]) in future, node["last"])),
-        (Belady(future), lambda block, node: -future.get((block, node["last"]), float("inf"))),
+        (Belady(future), lambda block, node: (-future.get((block, node["last"]), float("inf")), node["last"])),
     ):
         outcome = replay(load, blocks * BLOCK, rule, record_evicted=True)
         assert (outcome.hit_tokens, outcome.evicted) == plainly(load, blocks * BLOCK, worth)
 
 
-def test_nobody_finds_more_than_belady_or_than_there_is():
+def test_no_rule_of_these_finds_more_than_belady_or_than_there_is():
     load = conversations(400)
     for blocks in (40, 150, 10_000):
         found = {name: sum(replay(load, blocks * BLOCK, rule()).hit_tokens) for name, rule in SIMPLE.items()}

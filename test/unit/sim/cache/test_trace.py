@@ -42,7 +42,7 @@ def test_azures_traces_are_read(tmp_path):
         (["{"], "line 1: not a request"),
         ([ROW, {"timestamp": 0}], "line 2: not a request .KeyError..input_length"),
         ([ROW | {"hash_ids": [1]}], "1 blocks for a prompt of 1000 tokens"),
-        ([ROW, ROW | {"hash_ids": [3, 2]}], "line 2: .* block 2 followed block 1 before, now 3"),
+        ([ROW, ROW | {"hash_ids": [3, 2]}], "line 2: .*block 2 followed block 1 before, now 3"),
     ],
 )
 def test_lines_that_are_no_requests(tmp_path, rows, message):
