@@ -77,8 +77,8 @@ class Told(KeyRule[int]):
 class Belady(KeyRule[int]):
     """Farthest next use first: needs the future.
 
-    The best that a rule could do if blocks were of one size and any of them could go. Leaves only can, and the last block
-    of a prompt is shorter: so this is a measure, and not quite a bound.
+    The best that a rule could do if blocks were of one size and any of them could go. Leaves only can, and the last
+    block of a prompt is shorter: so this is a measure, and not quite a bound.
     """
 
     def __init__(self, next_use: dict[tuple[int, int], int]) -> None:
