@@ -30,7 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="superinfer simulate",
         description="Serve a trace, and documents as batch beside it, under scheduling policies on a cost model of "
         "hardware and model. Interactive requests (all of the trace, without --slo-mix) are promised a first token "
-        "within max(--ttft-ms, 3 x its prefill alone) and --tpot-ms per token.",
+        "within max(--ttft-ms, 3 x its prefill alone) and --tpot-ms per token. 'superinfer simulate cache' compares "
+        "eviction rules instead.",
     )
     add_load_arguments(parser, batch_deadline_s=None).add_argument(
         "--validate",
@@ -66,6 +67,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(argv: Sequence[str]) -> int:
     """Simulate, print a table, and write what was asked for."""
+    if argv[:1] == ["cache"]:
+        # Only here: it compiles.
+        from superinfer.cli import simulate_cache
+
+        return simulate_cache.run(argv[1:])
     options = build_parser().parse_args(argv)
     if options.plot:
         # Not after the runs: they may take minutes.

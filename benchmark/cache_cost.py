@@ -1,0 +1,159 @@
+"""What the learned cache rule costs: ``python -m benchmark.cache_cost --json FILE --plot FILE``."""
+
+import argparse
+import json
+import resource
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from time import thread_time_ns
+from typing import Any
+
+from benchmark.decisions import machine
+from superinfer.cache.evictor import Evictor
+from superinfer.cache.guard import Guarded, Watch
+from superinfer.cache.learned import Learned
+from superinfer.cache.model_file import load
+from superinfer.cache.rule import LRU, Rule
+from superinfer.cache.use import Use
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+TOKENS = 64
+TURN_NODES = 8
+"""Nodes of a turn: of its prompt, and then of what it adds."""
+
+GAP_S = 0.05
+RULES = ("lru", "learned", "guarded")
+LINE = "{rule:>8}, {nodes:>9,} nodes: {use_us:5.1f} us per use, {victim_us:5.1f} us per victim, {bytes_per_node:,} B"
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Conversations that go on, or begin, at random; the cache is full all along."""
+
+    cache: Evictor[int]
+    capacity_tokens: int
+    random: Random
+    seq: int = 0
+    born: int = 0
+    use_ns: int = 0
+    used: int = 0
+    victim_ns: int = 0
+    victims: int = 0
+
+    def turn(self, tips: list[list[int]]) -> None:
+        """One request: uses a conversation's nodes as far as they are there, adds some, and makes room."""
+        self.seq += 1
+        path = tips[self.random.randrange(len(tips))] if tips and self.random.random() < 0.5 else []
+        path += range(self.born, self.born + TURN_NODES)
+        self.born += TURN_NODES
+        if len(path) == TURN_NODES:
+            tips.append(path)
+        use = Use(self.seq, GAP_S * self.seq, TOKENS * len(path), TOKENS * TURN_NODES, 200)
+        start = thread_time_ns()
+        above = None
+        for node in path:
+            if self.cache.resident(node):
+                self.cache.access(node, use)
+            else:
+                self.cache.insert(node, above, TOKENS, use)
+            above = node
+        middle = thread_time_ns()
+        gone = self.cache.victims(self.cache.resident_tokens - self.capacity_tokens, use.time_s)
+        for node in gone:
+            self.cache.remove(node)
+        end = thread_time_ns()
+        self.use_ns, self.used = self.use_ns + middle - start, self.used + len(path)
+        self.victim_ns, self.victims = self.victim_ns + end - middle, self.victims + len(gone)
+        if len(path) > 8 * TURN_NODES:
+            tips.remove(path)
+
+    def forget_times(self) -> None:
+        """Begin to measure."""
+        self.use_ns = self.used = self.victim_ns = self.victims = 0
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, print, and write what was asked for."""
+    options = _parser().parse_args(argv)
+    results = [measure(rule, size, options.turns) for size in options.sizes for rule in RULES]
+    for result in results:
+        print(LINE.format(**result))
+    report = {
+        "command": shlex.join(["python", "-m", "benchmark.cache_cost", *(sys.argv[1:] if argv is None else argv)]),
+        "machine": machine(),
+        "results": results,
+    }
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    if options.plot:
+        save_plot(results, options.plot)
+
+
+def measure(rule: str, nodes: int, turns: int) -> dict[str, Any]:
+    """CPU time of this thread per node used and per victim, with so many nodes resident, and memory per node."""
+    before = _resident_bytes()
+    traffic = Traffic(Evictor(_rule(rule, nodes), ghosts=nodes), nodes * TOKENS, Random(0))
+    tips: list[list[int]] = []
+    while traffic.cache.resident_tokens < traffic.capacity_tokens:
+        traffic.turn(tips)
+    grown = _resident_bytes() - before
+    for _ in range(turns // 4):
+        traffic.turn(tips)
+    traffic.forget_times()
+    for _ in range(turns):
+        traffic.turn(tips)
+    return {
+        "rule": rule,
+        "nodes": nodes,
+        "used": traffic.used,
+        "victims": traffic.victims,
+        "use_us": round(traffic.use_ns / 1000 / traffic.used, 2),
+        "victim_us": round(traffic.victim_ns / 1000 / max(traffic.victims, 1), 2),
+        "bytes_per_node": round(grown / nodes),
+    }
+
+
+def _rule(name: str, nodes: int) -> Rule[int]:
+    if name == "lru":
+        return LRU()
+    learned: Learned[int] = Learned(load())
+    return learned if name == "learned" else Guarded(learned, nodes * TOKENS, Watch.of(nodes))
+
+
+def _resident_bytes() -> int:
+    """Of this process: pages, from /proc."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def save_plot(results: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw both times against the number of nodes."""
+    from matplotlib.figure import Figure  # not for whoever plots nothing
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    for axes, name, title in zip(
+        figure.subplots(1, 2, sharey=True), ("use_us", "victim_us"), ("per node used", "per victim"), strict=True
+    ):
+        for rule in RULES:
+            points = [result for result in results if result["rule"] == rule]
+            axes.plot([point["nodes"] for point in points], [point[name] for point in points], marker="o", label=rule)
+        axes.set(xscale="log", yscale="log", xlabel="nodes in the cache", title=f"CPU time {title}, µs")
+        axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmark.cache_cost", description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="nodes in the cache (default: 1k to 1M)")
+    parser.add_argument("--turns", type=int, default=2000, help="requests measured for each size (default: 2000)")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help=".svg or .png; needs matplotlib")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Which prefixes stay in memory: prediction of reuse, its price, and a guard. No torch, no sglang, no clock."""

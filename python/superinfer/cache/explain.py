@@ -1,0 +1,49 @@
+"""Why a node stays or goes, for people."""
+
+from typing import Any
+
+import numpy as np
+
+from superinfer.cache.learned import Learned
+from superinfer.cache.nodes import NodeId
+
+
+def explain(rule: Learned[NodeId], node: NodeId, now_s: float) -> dict[str, Any]:
+    """What the learned rule thinks of a node, ready for JSON.
+
+    ``chances`` are those of a use up to the end of each horizon from the last use on, if there has been none until now.
+    ``price`` orders the nodes, the cheapest goes first: a logarithm, of milliseconds saved per second and byte.
+
+    Raises:
+        ValueError: The node is neither in the cache nor remembered.
+    """
+    nodes = rule.nodes
+    if node not in nodes.slots:
+        raise ValueError(f"node {node!r} is not known")
+    slot = nodes.slots[node]
+    last, tokens = nodes.last[slot], nodes.tokens[slot]
+    age_s = now_s - last.time_s
+    (price, *_), until_s = rule.key(slot, now_s)
+    return {
+        "resident": nodes.resident[slot],
+        "tokens": tokens,
+        "depth_tokens": nodes.depth[slot],
+        "kind": nodes.kind[slot].name.lower(),
+        "children": nodes.children[slot],
+        "locks": nodes.locks[slot],
+        "uses": int(rule.history.uses[slot]),
+        "age_s": age_s,
+        "bytes": tokens * rule.cost.bytes_per_token,
+        "recompute_ms": rule.cost.recompute_ms(nodes.depth[slot] - tokens, tokens),
+        "chances": _chances(rule, slot, age_s),
+        "price": price,
+        "price_holds_s": max(until_s - now_s, 0.0),
+    }
+
+
+def _chances(rule: Learned[NodeId], slot: int, age_s: float) -> dict[str, float]:
+    hazards = 1 / (1 + np.exp(-rule.corrected_logits(slot).astype(np.float64)))
+    edges_s = rule.predictor.edges_s
+    ahead = edges_s > age_s
+    chances = 1 - np.cumprod(np.where(ahead, 1 - hazards, 1.0))
+    return {f"{edge:g}s": float(chance) for edge, chance in zip(edges_s[ahead], chances[ahead], strict=True)}

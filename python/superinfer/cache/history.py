@@ -1,0 +1,118 @@
+"""What a node has seen, as the numbers that the predictor reads."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superinfer.cache.compiled import compiled
+from superinfer.cache.nodes import NONE, NodeId, Nodes
+from superinfer.cache.use import TENANT_BUCKETS, Use
+
+ITEMS = 4
+"""Uses that are kept of each node."""
+
+ITEM_FEATURES = 5
+"""Of a use: gap since the one before, tokens matched, tokens new, tokens answered, rank of the SLO class."""
+
+STATIC_FEATURES = 9
+"""End of the node, its tokens, tokens after it in the last prompt, whether none are, uses, uses on the path, age, uses
+of its parent before it appeared, children its parent had by then."""
+
+HUB_CHILDREN = 3
+"""A node with so many children is a shared beginning: what grows below it starts a history of its own."""
+
+Floats = NDArray[np.float32]
+
+
+class History:
+    """Uses and facts of the nodes, in arrays by slot.
+
+    A new node continues its parent's history, so that the gaps between a conversation's turns are known to the blocks
+    of its latest turn.
+    """
+
+    def __init__(self) -> None:
+        self.items: Floats = np.zeros((0, ITEMS, ITEM_FEATURES), np.float32)
+        self.static: Floats = np.zeros((0, STATIC_FEATURES), np.float32)
+        self.seen = np.zeros(0, np.int32)
+        self.uses = np.zeros(0, np.int32)
+        self.codes = np.zeros((0, 2), np.int32)
+        self.last_s = np.zeros(0, np.float64)
+        self.born_s = np.zeros(0, np.float64)
+
+    @property
+    def bytes_per_node(self) -> int:
+        """What a node takes here."""
+        arrays = (self.items, self.static, self.seen, self.uses, self.codes, self.last_s, self.born_s)
+        return sum(array.itemsize * int(np.prod(array.shape[1:])) for array in arrays)
+
+    def born(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
+        """A node has appeared."""
+        self._reserve(slot)
+        parent, siblings, parent_uses = nodes.parent[slot], 0, 0
+        if parent != NONE:
+            siblings, parent_uses = nodes.born[parent] - 1, int(self.uses[parent])
+        if parent != NONE and siblings < HUB_CHILDREN:
+            self.items[slot], self.seen[slot] = self.items[parent], self.seen[parent]
+            self.last_s[slot] = self.last_s[parent]
+        else:
+            self.seen[slot], self.last_s[slot] = 0, use.time_s
+        # A parent that the same request has just used or made has counted it already.
+        counted = self.seen[slot] and nodes.last[parent].seq == use.seq
+        self.uses[slot], self.born_s[slot] = 0, use.time_s
+        self.static[slot, 7:] = np.log1p(np.float32(parent_uses)), np.log1p(np.float32(siblings))
+        if counted:
+            self._facts(nodes, slot, use)
+        else:
+            self.used(nodes, slot, use)
+
+    def used(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
+        """A request has used a node."""
+        gap_s = max(use.time_s - self.last_s[slot], 0.0)
+        matched = max(use.prompt_tokens - use.new_tokens, 0)
+        put_item(self.items[slot], gap_s, matched, use.new_tokens, use.output_tokens, use.slo_class)
+        self.seen[slot] += 1
+        self._facts(nodes, slot, use)
+
+    def split(self, lower: int, upper: int) -> None:
+        """A node's first part has become a node; it has seen the same."""
+        self._reserve(upper)
+        for array in (self.items, self.static, self.seen, self.uses, self.codes, self.last_s, self.born_s):
+            array[upper] = array[lower]
+
+    def _facts(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
+        self.uses[slot] += 1
+        self.last_s[slot] = use.time_s
+        self.codes[slot] = nodes.kind[slot], use.tenant % TENANT_BUCKETS
+        depth, age_s = nodes.depth[slot], use.time_s - self.born_s[slot]
+        after = max(use.prompt_tokens - depth, 0)
+        put_static(self.static[slot], depth, nodes.tokens[slot], after, self.uses[slot], self.seen[slot], age_s)
+
+    def _reserve(self, slot: int) -> None:
+        if slot < len(self.seen):
+            return
+        size = max(2 * len(self.seen), slot + 1, 1024)
+        for name in ("items", "static", "seen", "uses", "codes", "last_s", "born_s"):
+            old = getattr(self, name)
+            new = np.zeros((size, *old.shape[1:]), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+
+@compiled
+def put_item(items: Floats, gap_s: float, matched: int, new: int, output: int, slo_class: int) -> None:
+    """Append a use to a node's items, the oldest of which is lost."""
+    for index in range(items.shape[0] - 1):
+        for feature in range(items.shape[1]):
+            items[index, feature] = items[index + 1, feature]
+    last = items[items.shape[0] - 1]
+    last[0] = np.log1p(gap_s)
+    last[1], last[2], last[3] = np.log1p(float(matched)), np.log1p(float(new)), np.log1p(float(output))
+    last[4] = slo_class
+
+
+@compiled
+def put_static(static: Floats, depth: int, tokens: int, after: int, uses: int, seen: int, age_s: float) -> None:
+    """Set the facts of a node that change with each use."""
+    static[0], static[1], static[2] = np.log1p(float(depth)), np.log1p(float(tokens)), np.log1p(float(after))
+    static[3] = 1.0 if after == 0 else 0.0
+    static[4], static[5], static[6] = np.log1p(float(uses)), np.log1p(float(seen)), np.log1p(age_s)

@@ -1,0 +1,153 @@
+"""The chance of a node's next use within each of several horizons: a few small attention networks, averaged."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superinfer.cache.compiled import compiled
+from superinfer.cache.history import ITEM_FEATURES, ITEMS, STATIC_FEATURES, Floats, History
+from superinfer.cache.use import TENANT_BUCKETS, Kind
+
+WIDTH = 16
+HEADS = 2
+HIDDEN = 32
+
+
+def shapes(horizons: int) -> dict[str, tuple[int, ...]]:
+    """Of the arrays that make up one network, by name."""
+    return {
+        "static_center": (STATIC_FEATURES,),
+        "static_scale": (STATIC_FEATURES,),
+        "item_center": (ITEM_FEATURES,),
+        "item_scale": (ITEM_FEATURES,),
+        "static_in": (STATIC_FEATURES, WIDTH),
+        "static_bias": (WIDTH,),
+        "kind": (len(Kind), WIDTH),
+        "tenant": (TENANT_BUCKETS, WIDTH),
+        "item_in": (ITEM_FEATURES, WIDTH),
+        "item_bias": (WIDTH,),
+        "position": (ITEMS, WIDTH),
+        "query": (WIDTH, WIDTH),
+        "key": (WIDTH, WIDTH),
+        "value": (WIDTH, WIDTH),
+        "hidden_in": (2 * WIDTH, HIDDEN),
+        "hidden_bias": (HIDDEN,),
+        "out": (HIDDEN, horizons),
+        "out_bias": (horizons,),
+    }
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A few networks that were trained alike and from different beginnings: their mean errs less than each.
+
+    Attributes:
+        arrays: Their numbers in float32, with the names of ``shapes``, stacked along a first axis; and ``edges_s``.
+        edges_s: The ends of the horizons, in seconds since the last use.
+    """
+
+    arrays: dict[str, Floats]
+    edges_s: Floats = field(init=False)
+    _weights: "Weights" = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("edges_s", *shapes(0)):
+            if name not in self.arrays:
+                raise ValueError(f"a predictor needs the array {name!r}")
+        edges_s, count = self.arrays["edges_s"], len(self.arrays["out_bias"])
+        expected = {name: (count, *shape) for name, shape in shapes(edges_s.size).items()}
+        for name, shape in {"edges_s": (edges_s.size,), **expected}.items():
+            array = self.arrays[name]
+            if array.shape != shape or array.dtype != np.float32:
+                raise ValueError(f"array {name!r} is {array.dtype} {array.shape}, not float32 {shape}")
+            if not np.isfinite(array).all():
+                raise ValueError(f"array {name!r} holds numbers that are not finite")
+        if not count or not edges_s.size or (np.diff(edges_s, prepend=0.0) <= 0).any():
+            raise ValueError("a predictor needs a network, and edges_s that rise from above 0")
+        object.__setattr__(self, "edges_s", edges_s)
+        object.__setattr__(self, "_weights", tuple(self.arrays[name] for name in shapes(0)))
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learnt."""
+        given = ("static_center", "static_scale", "item_center", "item_scale", "edges_s")
+        return sum(array.size for name, array in self.arrays.items() if name not in given)
+
+    def logits(self, history: History, slots: NDArray[np.int64]) -> Floats:
+        """For each node and horizon, the log odds that it is used in that horizon if it was not before."""
+        out = np.empty((len(slots), self.edges_s.size), np.float32)
+        forward(slots, history.static, history.items, history.codes, history.seen, self._weights, out)
+        return out
+
+
+Weights = tuple[Floats, ...]
+Ints = NDArray[np.int32]
+
+
+@compiled
+def forward(
+    slots: NDArray[np.int64], static: Floats, items: Floats, codes: Ints, seen: Ints, weights: Weights, out: Floats
+) -> None:
+    """Compute ``Predictor.logits``, node by node: the mean over the networks."""
+    (sc, ss, ic, isc, win, wb, kind, tenant, iin, ib, position, wq, wk, wv, hin, hb, ow, ob) = weights
+    rows = np.empty((ITEMS + 1, WIDTH), np.float32)
+    both = np.empty(2 * WIDTH, np.float32)
+    out[:] = 0
+    for number in range(len(slots)):
+        slot = slots[number]
+        first = max(ITEMS - seen[slot], 0)
+        for net in range(len(wb)):
+            facts = wb[net] + kind[net, codes[slot, 0]] + tenant[net, codes[slot, 1]]
+            for feature in range(STATIC_FEATURES):
+                facts += (static[slot, feature] - sc[net, feature]) / ss[net, feature] * win[net, feature]
+            rows[ITEMS] = np.maximum(facts, np.float32(0))
+            for item in range(first, ITEMS):
+                row = ib[net] + position[net, item]
+                for feature in range(ITEM_FEATURES):
+                    row += (items[slot, item, feature] - ic[net, feature]) / isc[net, feature] * iin[net, feature]
+                rows[item] = np.maximum(row, np.float32(0))
+            both[:WIDTH] = rows[ITEMS]
+            attend(rows[first:], wq[net], wk[net], wv[net], both[WIDTH:])
+            hidden = hb[net].copy()
+            for feature in range(2 * WIDTH):
+                hidden += both[feature] * hin[net, feature]
+            out[number] += ob[net] / np.float32(len(wb))
+            for feature in range(HIDDEN):
+                if hidden[feature] > 0:
+                    out[number] += hidden[feature] / np.float32(len(wb)) * ow[net, feature]
+
+
+@compiled
+def attend(rows: Floats, wq: Floats, wk: Floats, wv: Floats, context: Floats) -> None:
+    """Attention of the last row over all of them, a head after the other."""
+    size = WIDTH // HEADS
+    count = len(rows)
+    query = multiply(rows[count - 1], wq)
+    scores = np.empty((HEADS, count), np.float32)
+    values = np.empty((count, WIDTH), np.float32)
+    for row in range(count):
+        key = multiply(rows[row], wk)
+        values[row] = multiply(rows[row], wv)
+        for head in range(HEADS):
+            total = np.float32(0)
+            for index in range(head * size, (head + 1) * size):
+                total += query[index] * key[index]
+            scores[head, row] = total / np.float32(np.sqrt(size))
+    for head in range(HEADS):
+        shares = np.exp(scores[head] - scores[head].max())
+        shares /= shares.sum()
+        for index in range(head * size, (head + 1) * size):
+            total = np.float32(0)
+            for row in range(count):
+                total += shares[row] * values[row, index]
+            context[index] = total
+
+
+@compiled
+def multiply(row: Floats, matrix: Floats) -> Floats:
+    """A row times a matrix, in one order on every machine."""
+    out = np.zeros(matrix.shape[1], np.float32)
+    for index in range(len(row)):
+        out += row[index] * matrix[index]
+    return out

@@ -1,0 +1,73 @@
+"""From chances to a price: what keeping a node is worth, per byte and second."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from superinfer.cache.compiled import compiled
+from superinfer.cache.history import Floats
+
+STEPS_PER_OCTAVE = 64
+"""Prices are whole numbers: logarithms, so finely. Differences below it are left to recency."""
+
+FLOOR = 1e-12
+"""Milliseconds per second and byte below which everything is worth the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What computing a token again takes, and what holding it does.
+
+    Attributes:
+        token_ms: Time per token.
+        pair_ms: Time per pair of a token with one before it.
+        bytes_per_token: Of its keys and values.
+    """
+
+    token_ms: float = 1.0
+    pair_ms: float = 0.0
+    bytes_per_token: float = 1.0
+
+    def recompute_ms(self, start: int, tokens: int) -> float:
+        """Time to compute a node's tokens again, the first of which follows ``start`` others."""
+        return tokens * (self.token_ms + self.pair_ms * (start + tokens / 2))
+
+    def per_byte(self, start: int, tokens: int) -> float:
+        """Milliseconds that one hit saves for each byte held."""
+        return self.recompute_ms(start, tokens) / (tokens * self.bytes_per_token)
+
+
+@compiled
+def prices(logits: Floats, edges_s: Floats, saved_ms: float) -> NDArray[np.int64]:
+    """``rates`` times what a use saves per byte, as whole numbers.
+
+    So they are equal on all ranks even if the last digits of a float are not.
+    """
+    worth = rates(logits, edges_s) * saved_ms
+    out = np.empty(len(worth), np.int64)
+    for index in range(len(worth)):
+        out[index] = round(STEPS_PER_OCTAVE * np.log2(max(worth[index], FLOOR)))
+    return out
+
+
+@compiled
+def rates(logits: Floats, edges_s: Floats) -> NDArray[np.float64]:
+    """Uses that keeping a node earns per second of memory, at its best: at each horizon's start, and after the last.
+
+    A node kept until horizon j, from the start of horizon i, is used with chance 1 - S and takes up memory until it is
+    used or given up. The best j is chosen. Chance alone would rank a node that returns in an hour, certainly, before
+    one that returns in a minute, probably; in that hour its place serves sixty of the other.
+    """
+    horizons = len(edges_s)
+    best = np.zeros(horizons + 1, np.float64)
+    for start in range(horizons):
+        survived, held_s = 1.0, 0.0
+        for index in range(start, horizons):
+            hazard = 1.0 / (1.0 + np.exp(-np.float64(logits[index])))
+            width = edges_s[index] - (edges_s[index - 1] if index else 0.0)
+            held_s += survived * width * (1.0 - hazard / 2)
+            survived *= 1.0 - hazard
+            best[start] = max(best[start], (1.0 - survived) / held_s)
+    best[horizons] = best[horizons - 1] / 2
+    return best

@@ -1,0 +1,1 @@
+"""Replay of traces on caches of prefixes, under several eviction rules."""
