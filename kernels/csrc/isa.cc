@@ -5,6 +5,8 @@
 #include "superinfer/extend.h"
 #include "superinfer/kernel_table.h"
 #include "superinfer/kv_store.h"
+#include "superinfer/mixed_decode.h"
+#include "superinfer/mixed_extend.h"
 #include "superinfer/norm.h"
 #include "superinfer/packed_linear.h"
 #include "superinfer/rope.h"
@@ -25,7 +27,10 @@ const KernelTable& kernel_table() {
                                  silu_and_mul,
                                  argmax,
                                  packed_linear,
-                                 unpack_rows};
+                                 unpack_rows,
+                                 mixed_decode_attention,
+                                 mixed_extend_attention,
+                                 seal_mixed_pages};
   return table;
 }
 

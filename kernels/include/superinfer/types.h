@@ -10,6 +10,9 @@ namespace superinfer {
 
 enum class DType : int { kFloat32, kFloat16, kBFloat16 };
 
+// How the pages of a mixed KV pool are stored: numbers as they are, or sealed into codes of 8 or 4 bits.
+enum class KvFormat : int { kNative, kInt8, kInt4 };
+
 struct Half {
   uint16_t bits;
 };
