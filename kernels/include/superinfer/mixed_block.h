@@ -87,7 +87,7 @@ SUPERINFER_INLINE void with_bits(KvFormat format, Body body) {
 
 // The scales, or zeros, of parameters from `index` on: kWidth of them, the last ones meaningless at the end.
 SUPERINFER_INLINE Vec scales_at(const SealedHead& head, int64_t index) {
-  return load_floats<kScaleShift>(head.scales + index, head.bounds.scale_base);
+  return load_floats(head.scales + index, head.bounds.scale_base, head.bounds.scale_step);
 }
 SUPERINFER_INLINE Vec zeros_at(const SealedHead& head, int64_t index) {
   return fma(load_bytes(head.zeros + index), set1(head.bounds.zero_step), set1(head.bounds.zero_base));

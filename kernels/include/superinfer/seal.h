@@ -7,8 +7,8 @@
 
 namespace superinfer::SUPERINFER_ISA {
 
-constexpr float kZeroCodes = 255.0f;
-constexpr int32_t kLeastScale = 16;  // the smallest normal float32, above kScaleShift
+constexpr int32_t kCodes = 255;                     // the largest code of a scale or a zero
+constexpr int32_t kLeastScaleBits = 0x00800000;  // the smallest normal float32
 
 // What a head's quantisation works on. A parameter is shared by kMembers numbers that lie side by side.
 struct SealBuffers {
@@ -60,10 +60,10 @@ SUPERINFER_INLINE void encode_zeros(const SealBuffers& b, int64_t parameters, Bo
     most = larger(b.low[p], most);
   }
   bounds.zero_base = least;
-  bounds.zero_step = (most - least) / kZeroCodes;
+  bounds.zero_step = (most - least) / float(kCodes);
   for (int64_t p = 0; p < parameters; ++p) {
     const float steps = bounds.zero_step > 0.0f ? (b.low[p] - least) / bounds.zero_step : 0.0f;
-    bytes[p] = uint8_t(smaller(steps, kZeroCodes));
+    bytes[p] = uint8_t(smaller(steps, float(kCodes)));
     b.zero[p] = least + float(bytes[p]) * bounds.zero_step;
   }
 }
@@ -71,16 +71,21 @@ SUPERINFER_INLINE void encode_zeros(const SealBuffers& b, int64_t parameters, Bo
 // Scales, rounded up so that the largest number keeps a code, into bytes and numbers.
 SUPERINFER_INLINE void encode_scales(const SealBuffers& b, int64_t parameters, float levels, Bounds& bounds,
                                      uint8_t* bytes) {
-  const auto kept = [&](int64_t p) {
-    const float scale = larger((b.high[p] - b.zero[p]) / levels, 0.0f);
-    return int32_t(float_to_bits(scale) + (1u << kScaleShift) - 1) >> kScaleShift;
-  };
-  int32_t most = 0;
-  for (int64_t p = 0; p < parameters; ++p) most = larger(kept(p), most);
-  bounds.scale_base = larger(most - 255, kLeastScale);
+  int32_t* all = reinterpret_cast<int32_t*>(b.scale);
+  int32_t least = INT32_MAX, most = 0;
   for (int64_t p = 0; p < parameters; ++p) {
-    bytes[p] = uint8_t(larger(kept(p) - bounds.scale_base, 0));
-    b.scale[p] = bits_to_float(uint32_t(bytes[p] + bounds.scale_base) << kScaleShift);
+    const float scale = larger((b.high[p] - b.zero[p]) / levels, 0.0f);
+    all[p] = larger(int32_t(float_to_bits(scale)), kLeastScaleBits);
+    least = smaller(all[p], least);
+    most = larger(all[p], most);
+  }
+  bounds.scale_base = least;
+  bounds.scale_step = (most - least + kCodes - 1) / kCodes;
+  const int32_t step = larger(bounds.scale_step, 1);
+  for (int64_t p = 0; p < parameters; ++p) {
+    const int32_t code = (all[p] - least + step - 1) / step;
+    bytes[p] = uint8_t(code);
+    b.scale[p] = bits_to_float(uint32_t(least + code * bounds.scale_step));
   }
 }
 

@@ -9,8 +9,8 @@ namespace superinfer::SUPERINFER_ISA {
 // A code of a sealed head as the number it means, with product and sum rounded one by one as the definition does.
 SUPERINFER_INLINE float number_of(const SealedHead& head, int64_t parameter, uint32_t code) {
   const float zero = head.bounds.zero_base + float(head.zeros[parameter]) * head.bounds.zero_step;
-  const uint32_t scale = uint32_t(head.scales[parameter] + head.bounds.scale_base) << kScaleShift;
-  return zero + float(code) * bits_to_float(scale);
+  const int32_t scale = head.bounds.scale_base + head.scales[parameter] * head.bounds.scale_step;
+  return zero + float(code) * bits_to_float(uint32_t(scale));
 }
 
 SUPERINFER_INLINE uint32_t int8_code(const SealedHead& head, int64_t row, int64_t column, int columns) {

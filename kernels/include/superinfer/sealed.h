@@ -5,15 +5,12 @@
 
 namespace superinfer {
 
-// What the bytes of scales and zeros mean: zero = zero_base + zero_step * byte, and scale_base + byte are the upper bits
-// of a float32 scale, those above kScaleShift.
+// What the bytes of scales and zeros mean: zero = zero_base + zero_step * byte, and a scale is the float32 whose bits are
+// scale_base + scale_step * byte: equal ratios, nearly.
 struct Bounds {
   float zero_base, zero_step;
-  int32_t scale_base, unused;
+  int32_t scale_base, scale_step;
 };
-
-// Four bits of the mantissa are kept: scales are right to 3 %, over 16 octaves.
-constexpr int kScaleShift = 19;
 
 // Offsets of the parts of one head; scales come first.
 struct HeadLayout {

@@ -90,11 +90,11 @@ SUPERINFER_INLINE Vec load_bytes(const uint8_t* p) {
   return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
 }
 
-// The floats whose bits are (base + byte) << SHIFT.
-template <int SHIFT>
-SUPERINFER_INLINE Vec load_floats(const uint8_t* p, int32_t base) {
+// The floats whose bits are base + step * byte.
+SUPERINFER_INLINE Vec load_floats(const uint8_t* p, int32_t base, int32_t step) {
   const __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
-  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(bytes, _mm256_set1_epi32(base)), SHIFT))};
+  const __m256i above = _mm256_mullo_epi32(bytes, _mm256_set1_epi32(step));
+  return {_mm256_castsi256_ps(_mm256_add_epi32(above, _mm256_set1_epi32(base)))};
 }
 
 }  // namespace superinfer::SUPERINFER_ISA

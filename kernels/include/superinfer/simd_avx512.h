@@ -76,11 +76,11 @@ SUPERINFER_INLINE Vec load_bytes(const uint8_t* p) {
   return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
 }
 
-// The floats whose bits are (base + byte) << SHIFT.
-template <int SHIFT>
-SUPERINFER_INLINE Vec load_floats(const uint8_t* p, int32_t base) {
+// The floats whose bits are base + step * byte.
+SUPERINFER_INLINE Vec load_floats(const uint8_t* p, int32_t base, int32_t step) {
   const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(bytes, _mm512_set1_epi32(base)), SHIFT))};
+  const __m512i above = _mm512_mullo_epi32(bytes, _mm512_set1_epi32(step));
+  return {_mm512_castsi512_ps(_mm512_add_epi32(above, _mm512_set1_epi32(base)))};
 }
 
 SUPERINFER_INLINE __mmask16 first_lanes(int n) { return __mmask16((1u << n) - 1); }

@@ -77,10 +77,10 @@ SUPERINFER_INLINE Vec load_bytes(const uint8_t* p) {
   return {Float4{float(p[0]), float(p[1]), float(p[2]), float(p[3])}};
 }
 
-// The floats whose bits are (base + byte) << SHIFT.
-template <int SHIFT>
-SUPERINFER_INLINE Vec load_floats(const uint8_t* p, int32_t base) {
-  const Int4 bits = (Int4{p[0], p[1], p[2], p[3]} + base) << SHIFT;
+// The floats whose bits are base + step * byte.
+SUPERINFER_INLINE Vec load_floats(const uint8_t* p, int32_t base, int32_t step) {
+  const Words bytes = {p[0], p[1], p[2], p[3]};
+  const Words bits = bytes * uint32_t(step) + uint32_t(base);
   Vec floats;
   std::memcpy(&floats, &bits, sizeof floats);
   return floats;

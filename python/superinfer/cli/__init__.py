@@ -14,6 +14,7 @@ SUMMARIES = {
     "doctor": "Print versions, device, platform, active hooks, and what is unsupported here.",
     "simulate": "Serve a trace under several scheduling policies on a model of other hardware.",
     "plan": "Find how many GPUs a trace needs to keep its SLOs, in one pool and in two.",
+    "eval": "Measure what formats of the KV cache cost in quality.",
     "top": "Show what a server's scheduler is doing, live.",
     "trace": "Record what a server's scheduler decides, for a trace viewer.",
     "demo": "Serve the embedded model and run an agent program beside a batch job.",

@@ -5,13 +5,24 @@ The modules that this package exports are pure. :mod:`superinfer.kv.codec` seals
 """
 
 from superinfer.kv.allocator import Move, OutOfPages, Page, RegionAllocator
-from superinfer.kv.formats import CLASS_FLOORS, PAGE_TOKENS, VALUE_GROUP, Format, accepts, floor_of, parse_format
+from superinfer.kv.formats import (
+    CLASS_FLOORS,
+    FIRST_PAGE,
+    PAGE_TOKENS,
+    VALUE_GROUP,
+    Format,
+    accepts,
+    floor_of,
+    page_format,
+    parse_format,
+)
 from superinfer.kv.layout import KvShape
 from superinfer.kv.regions import Regions
 from superinfer.kv.sizing import parse_bytes, parse_regions, size_regions
 
 __all__ = [
     "CLASS_FLOORS",
+    "FIRST_PAGE",
     "PAGE_TOKENS",
     "VALUE_GROUP",
     "Format",
@@ -23,6 +34,7 @@ __all__ = [
     "Regions",
     "accepts",
     "floor_of",
+    "page_format",
     "parse_bytes",
     "parse_format",
     "parse_regions",

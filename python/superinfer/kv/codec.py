@@ -11,13 +11,11 @@ import torch
 from superinfer.kv.formats import PAGE_TOKENS, VALUE_GROUP, Format
 from superinfer.kv.layout import groups, key_head, value_head
 
-SCALE_SHIFT = 19
-"""A scale is kept as eight bits of a float32: four of the exponent and four of the mantissa, above the 19 that follow."""
+LEAST_SCALE_BITS = 0x00800000
+"""The smallest normal float32 number: dividing by less than that might give no number."""
 
-LEAST_SCALE = 16
-"""The smallest normal float32 number without those 19 bits."""
-
-ZERO_CODES = 255
+CODES = 255
+"""The largest code of a scale or a zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,8 @@ class Sealed:
         zeros: uint8, likewise.
         zero_base: float32 ``[..., 1]``: what a zero of 0 means; NaN if any number of the head was not finite.
         zero_step: float32 ``[..., 1]``: how far the next zero lies.
-        scale_base: int32 ``[..., 1]``: the bits of a scale of 0.
+        scale_base: int32 ``[..., 1]``: the bits, as a float32, of a scale of 0.
+        scale_step: int32 ``[..., 1]``: how many bits the next scale lies above: equal ratios, nearly.
         codes: uint8 ``[..., parameters, members]``.
     """
 
@@ -38,16 +37,18 @@ class Sealed:
     zero_base: torch.Tensor
     zero_step: torch.Tensor
     scale_base: torch.Tensor
+    scale_step: torch.Tensor
     codes: torch.Tensor
 
     def numbers(self) -> torch.Tensor:
         """The float32 numbers that the codes mean, ``[..., parameters, members]``."""
         zero = self.zero_base + self.zeros.float() * self.zero_step
-        return zero[..., None] + self.codes.float() * _scale(self.scales, self.scale_base)[..., None]
+        scale = _scale(self.scales, self.scale_base, self.scale_step)
+        return zero[..., None] + self.codes.float() * scale[..., None]
 
 
-def _scale(codes: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-    return ((codes.to(torch.int32) + base) << SCALE_SHIFT).view(torch.float32)
+def _scale(codes: torch.Tensor, base: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    return (base + codes.to(torch.int32) * step).view(torch.float32)
 
 
 def quantise(x: torch.Tensor, bits: int, members: torch.Tensor | None = None) -> Sealed:
@@ -65,26 +66,28 @@ def quantise(x: torch.Tensor, bits: int, members: torch.Tensor | None = None) ->
     low = x.masked_fill(~inside, torch.inf).amin(-1)
     high = x.masked_fill(~inside, -torch.inf).amax(-1)
     zero_base = low.amin(-1, keepdim=True)
-    zero_step = (low.amax(-1, keepdim=True) - zero_base) / ZERO_CODES
+    zero_step = (low.amax(-1, keepdim=True) - zero_base) / CODES
     # Rounded down, so that the smallest number keeps a code.
-    zeros = ((low - zero_base) / zero_step).nan_to_num(0.0).floor().clamp(0, ZERO_CODES)
+    zeros = ((low - zero_base) / zero_step).nan_to_num(0.0).floor().clamp(0, CODES)
     zero = zero_base + zeros * zero_step
-    scales, scale_base = _encode_scales((high - zero) / levels)
-    steps = (x - zero[..., None]) / _scale(scales, scale_base)[..., None]
+    scales, scale_base, scale_step = _encode_scales((high - zero) / levels)
+    steps = (x - zero[..., None]) / _scale(scales, scale_base, scale_step)[..., None]
     codes = steps.round().clamp(0, levels).masked_fill(~inside, 0)
     base = torch.where(finite, zero_base, torch.nan)
-    return Sealed(scales, zeros.to(torch.uint8), base, zero_step, scale_base, codes.to(torch.uint8))
+    return Sealed(scales, zeros.to(torch.uint8), base, zero_step, scale_base, scale_step, codes.to(torch.uint8))
 
 
-def _encode_scales(scales: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Eight bits for each scale, rounded up so that the largest number keeps a code.
+def _encode_scales(scales: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Codes, base and step of scales, rounded up so that the largest number of a set keeps a code.
 
-    What lies more than 16 octaves below the largest scale of the head gets the smallest.
+    The codes divide the bits of the scales evenly between the smallest and the largest of the head. The largest is all
+    but exact: it is the scale of the channels in which attention sinks stand out.
     """
-    bits = scales.clamp(min=0.0).view(torch.int32)
-    kept = (bits + (1 << SCALE_SHIFT) - 1) >> SCALE_SHIFT
-    base = (kept.amax(-1, keepdim=True) - 255).clamp(min=LEAST_SCALE)
-    return (kept - base).clamp(0, 255).to(torch.uint8), base
+    bits = scales.clamp(min=0.0).view(torch.int32).clamp(min=LEAST_SCALE_BITS)
+    base = bits.amin(-1, keepdim=True)
+    step = (bits.amax(-1, keepdim=True) - base + CODES - 1) // CODES
+    codes = (bits - base + step - 1) // step.clamp(min=1)
+    return codes.clamp(min=0).to(torch.uint8), base, step
 
 
 def seal_keys(k: torch.Tensor, bits: int) -> Sealed:
@@ -140,6 +143,6 @@ def _words(codes: torch.Tensor, bits: int) -> torch.Tensor:
 def _head_bytes(sealed: Sealed, payload: torch.Tensor, padded: int) -> torch.Tensor:
     padding = (0, padded - sealed.scales.shape[-1])
     scales, zeros = (torch.nn.functional.pad(x, padding) for x in (sealed.scales, sealed.zeros))
-    unused = torch.zeros_like(sealed.scale_base)
-    bounds = [x.contiguous().view(torch.uint8) for x in (sealed.zero_base, sealed.zero_step, sealed.scale_base, unused)]
+    numbers = (sealed.zero_base, sealed.zero_step, sealed.scale_base, sealed.scale_step)
+    bounds = [x.contiguous().view(torch.uint8) for x in numbers]
     return torch.cat([scales, zeros, *bounds, payload], -1)

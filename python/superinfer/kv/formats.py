@@ -61,6 +61,16 @@ def parse_format(field: str, text: str) -> Format:
         raise ValueError(f"{field}: {text!r} is not one of {', '.join(f.label for f in Format)}") from None
 
 
+FIRST_PAGE: Final = Format.INT8
+"""The coarsest format of a request's first page. Attention sinks live there: tokens that everything later attends to, and
+whose keys stand out. Half of what 4 bits cost is the error of this one page."""
+
+
+def page_format(floor: Format, page: int) -> Format:
+    """The coarsest format for a full page of a request, by its place in the request, counted from 0."""
+    return min(floor, FIRST_PAGE) if page == 0 else floor
+
+
 def accepts(floor: Format, stored: Format) -> bool:
     """Whether a request with this floor may read what is stored in this format."""
     return stored <= floor

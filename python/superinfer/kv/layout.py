@@ -4,12 +4,13 @@ A *page* holds the keys, or the values, of ``PAGE_TOKENS`` consecutive tokens fo
 are ``[tokens, heads, dim]``. A sealed page is a sequence of heads, and each head is
 
 - ``scales``, one byte each, and ``zeros``, one byte each, both padded to a multiple of 4 bytes,
-- ``bounds``: four float32 numbers that give those bytes their meaning,
+- ``bounds``: what a zero of 0 means and how far the next one lies, as float32; the bits of a scale of 0 and how many bits
+  the next one lies above, as int32,
 - ``payload``: 32-bit words of 8 codes of 4 bits or 4 codes of 8 bits, the first code in the lowest bits.
 
 Keys share a scale and a zero along a channel: there are ``dim`` of each, and a word holds neighbouring channels of one
 token, words of neighbouring tokens side by side (``[dim / codes, tokens]``). Values share them within ``VALUE_GROUP``
-channels of one token: ``tokens * groups`` of each, token by token, and a word holds neighbouring tokens of one channel
+channels of one token: ``groups * tokens`` of each, group by group, and a word holds neighbouring tokens of one channel
 (``[tokens / codes, dim]``).
 """
 
@@ -26,7 +27,7 @@ class HeadLayout:
 
     Attributes:
         zeros: Offset of the zeros; the scales begin at 0.
-        bounds: Offset of the four float32 numbers.
+        bounds: Offset of the 16 bytes of bounds.
         payload: Offset of the words.
         size: Of all together.
     """

@@ -72,15 +72,22 @@ class Regions:
         """The first slot of the format."""
         return PAGE_TOKENS * sum(self.capacity(other) for other in Format if other < fmt)
 
+    @property
+    def slots(self) -> tuple[int, int, int]:
+        """The first slots of int8 and of int4, and the one after the last: what kernels have to know."""
+        first = self.base(Format.INT4)
+        return self.base(Format.INT8), first, first + PAGE_TOKENS * self.capacity(Format.INT4)
+
     def format(self, slot: int) -> Format:
         """The format of a slot.
 
         Raises:
             ValueError: There is no such slot.
         """
-        if not 0 <= slot < self.base(Format.INT4) + PAGE_TOKENS * self.capacity(Format.INT4):
+        int8, int4, end = self.slots
+        if not 0 <= slot < end:
             raise ValueError(f"slot {slot} is outside the KV cache")
-        return Format((slot >= self.base(Format.INT8)) + (slot >= self.base(Format.INT4)))
+        return Format((slot >= int8) + (slot >= int4))
 
     def slot(self, fmt: Format, page: int) -> int:
         """The first slot of a page."""

@@ -1,6 +1,6 @@
 import pytest
 
-from superinfer.kv import CLASS_FLOORS, Format, accepts, floor_of, parse_format
+from superinfer.kv import CLASS_FLOORS, Format, accepts, floor_of, page_format, parse_format
 from superinfer.kv.formats import SEALED
 from superinfer.slo import PRESETS
 from superinfer.slo.fields import KV_FORMATS
@@ -44,6 +44,11 @@ def test_a_floor_accepts_what_is_not_coarser(floor, stored):
 )
 def test_the_requests_own_floor_wins_over_its_class(slo_class, kv, floor):
     assert floor_of(slo_class, kv) is floor
+
+
+def test_the_first_page_of_a_request_is_never_int4():
+    assert [page_format(floor, 0) for floor in Format] == [Format.NATIVE, Format.INT8, Format.INT8]
+    assert [page_format(floor, 1) for floor in Format] == list(Format)
 
 
 def test_an_unknown_format_is_named():
