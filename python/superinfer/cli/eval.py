@@ -26,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
         "int4-per-token is the plain scheme, a scale for each token.",
     )
     parser.add_argument("what", choices=["kv"], help="what to evaluate")
-    parser.add_argument("--model", default=BUNDLED, metavar="DIR", help="a model of transformers (default: %(default)s)")
+    parser.add_argument("--model", default=BUNDLED, metavar="DIR", help="transformers model (default: %(default)s)")
     parser.add_argument(
         "--formats", default="native,int8,int4,mixed", help=f"of {', '.join(FORMATS)} (default: %(default)s)"
     )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 
@@ -39,6 +40,7 @@ def mixed_batch(
     prefix_lens: Sequence[int] | None = None,
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
+    numbers: bool = True,
 ) -> MixedBatch:
     """Requests of these lengths and formats.
 
@@ -48,11 +50,12 @@ def mixed_batch(
         prefix_lens: Keys before each request's first query; by default all but the last one.
         dtype: Of native numbers.
         seed: Same seed, same batch.
+        numbers: Without them the caches of ``plain`` are empty, which saves several times the memory.
     """
     generator = torch.Generator().manual_seed(seed)
     formats = [[kinds[i % len(kinds)] for i in range(-(-length // PAGE_TOKENS))] for length, kinds in requests]
-    regions = _regions(KvShape(1, heads.kv, heads.dim, heads.v_dim, dtype.itemsize), sum(formats, []))
-    memory = _Memory(regions, dtype)
+    regions = _regions(KvShape(1, heads.kv, heads.dim, heads.v_dim, dtype.itemsize), list(chain(*formats)))
+    memory = _Memory(regions, dtype, numbers)
     pages = _scattered(regions, formats, generator)
     table = torch.full((len(requests) + 2, max([length for length, _ in requests] + [1]) + 3), -1, dtype=torch.int32)
     rows = torch.randperm(len(requests) + 2, generator=generator)[: len(requests)]
@@ -84,9 +87,7 @@ def _regions(shape: KvShape, formats: Sequence[Format]) -> Regions:
     return Regions(shape, first + second + third, (first, first + second), SLAB_PAGES)
 
 
-def _scattered(
-    regions: Regions, formats: Sequence[Sequence[Format]], generator: torch.Generator
-) -> list[list[Page]]:
+def _scattered(regions: Regions, formats: Sequence[Sequence[Format]], generator: torch.Generator) -> list[list[Page]]:
     """A page for each of these, in random order within its region."""
     allocator = RegionAllocator(regions)
     free = {fmt: allocator.allocate(fmt, allocator.available(fmt)) for fmt in Format}
@@ -99,14 +100,16 @@ def _scattered(
 class _Memory:
     """The memory of one layer, and the numbers that its slots mean."""
 
-    def __init__(self, regions: Regions, dtype: torch.dtype) -> None:
+    def __init__(self, regions: Regions, dtype: torch.dtype, numbers: bool) -> None:
         shape = regions.shape
         self._regions = regions
         slots = PAGE_TOKENS * regions.capacity(Format.NATIVE)
         self.k_cache = _poison(slots, shape.heads, shape.k_dim, dtype)
         self.v_cache = _poison(slots, shape.heads, shape.v_dim, dtype)
-        self.k_numbers = torch.full((regions.slots[2], shape.heads, shape.k_dim), torch.nan)
-        self.v_numbers = torch.full((regions.slots[2], shape.heads, shape.v_dim), torch.nan)
+        self._numbers = numbers
+        logical = regions.slots[2] if numbers else 0
+        self.k_numbers = torch.full((logical, shape.heads, shape.k_dim), torch.nan)
+        self.v_numbers = torch.full((logical, shape.heads, shape.v_dim), torch.nan)
 
     def write(self, page: Page, k: torch.Tensor, v: torch.Tensor) -> int:
         """Store ``[heads, tokens, dim]`` in a page; returns its first slot."""
@@ -120,8 +123,9 @@ class _Memory:
             _bytes(self.k_cache, page.number, pack_keys(keys, fmt))
             _bytes(self.v_cache, page.number, pack_values(values, fmt, v.shape[-1]))
             k, v = key_numbers(keys), value_numbers(values, v.shape[-1])
-        self.k_numbers[slot : slot + k.shape[1]] = k.transpose(0, 1).float()
-        self.v_numbers[slot : slot + v.shape[1]] = v.transpose(0, 1).float()
+        if self._numbers:
+            self.k_numbers[slot : slot + k.shape[1]] = k.transpose(0, 1).float()
+            self.v_numbers[slot : slot + v.shape[1]] = v.transpose(0, 1).float()
         return slot
 
 
@@ -136,4 +140,6 @@ def _bytes(cache: torch.Tensor, number: int, heads: torch.Tensor) -> None:
 
 def _poison(slots: int, heads: int, dim: int, dtype: torch.dtype) -> torch.Tensor:
     """All bits set: NaN in every float format."""
-    return torch.full((slots * heads * dim * dtype.itemsize,), 255, dtype=torch.uint8).view(dtype).view(slots, heads, dim)
+    return (
+        torch.full((slots * heads * dim * dtype.itemsize,), 255, dtype=torch.uint8).view(dtype).view(slots, heads, dim)
+    )

@@ -119,9 +119,7 @@ class Evaluation:
         if not answers:
             return math.nan
         _, predictions = self._read(ids, SealedCache(scheme, self._native))
-        found = [
-            torch.equal(predictions[i, -answer - 1 : -1], ids[i, -answer:]) for i, answer in enumerate(answers)
-        ]
+        found = [torch.equal(predictions[i, -answer - 1 : -1], ids[i, -answer:]) for i, answer in enumerate(answers)]
         return sum(found) / len(found)
 
 
@@ -132,7 +130,9 @@ def build_inputs(tokenizer: Any, text: str, size: Size) -> Inputs:
         ValueError: The text is too short, or a window no multiple of the page.
     """
     if size.tokens < 4 * PAGE_TOKENS or size.tokens % PAGE_TOKENS:
-        raise ValueError(f"tokens must be a multiple of {PAGE_TOKENS} and at least {4 * PAGE_TOKENS}, not {size.tokens}")
+        raise ValueError(
+            f"tokens must be a multiple of {PAGE_TOKENS} and at least {4 * PAGE_TOKENS}, not {size.tokens}"
+        )
     wanted = (size.windows + size.needles) * size.tokens
     # No more than needed is tokenised: a token has rarely more than 16 characters.
     ids = tokenizer(text[: 16 * wanted], return_tensors="pt").input_ids[0]

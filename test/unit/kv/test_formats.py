@@ -27,7 +27,9 @@ def test_bits():
         _ = Format.NATIVE.bits
 
 
-@pytest.mark.parametrize(("floor", "stored"), [("native", "native"), ("int8", "native int8"), ("int4", "native int8 int4")])
+@pytest.mark.parametrize(
+    ("floor", "stored"), [("native", "native"), ("int8", "native int8"), ("int4", "native int8 int4")]
+)
 def test_a_floor_accepts_what_is_not_coarser(floor, stored):
     assert [fmt.label for fmt in Format if accepts(parse_format("x", floor), fmt)] == stored.split()
 

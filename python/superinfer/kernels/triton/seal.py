@@ -100,9 +100,7 @@ def seal_key_heads(
     x = tl.where(x * 0.0 == 0.0, x, 0.0)
     base = int8_slot if BITS == 8 else int4_slot
     out = memory + ((to_slot - base) // PAGE * heads + head) * head_bytes(DIM, DIM, BITS)
-    zero, scale = write_parameters(
-        out, channel, inside, tl.min(x, 1), tl.max(x, 1), finite, (1 << BITS) - 1, DIM
-    )
+    zero, scale = write_parameters(out, channel, inside, tl.min(x, 1), tl.max(x, 1), finite, (1 << BITS) - 1, DIM)
     steps = tl.div_rn(x - zero[:, None], tl.broadcast_to(scale[:, None], x.shape))
     write_codes(out + 2 * DIM + BOUNDS_BYTES, steps, PADDED, PAGE, DIM, PAGE, BITS)
 
@@ -142,13 +140,9 @@ def seal_value_heads(
     index = group[None, :] * PAGE + token[:, None]
     base = int8_slot if BITS == 8 else int4_slot
     out = memory + ((to_slot - base) // PAGE * heads + head) * head_bytes(PARAMETERS, DIM, BITS)
-    zero, scale = write_parameters(
-        out, index, index < PARAMETERS, low, high, finite, (1 << BITS) - 1, PARAMETERS
-    )
+    zero, scale = write_parameters(out, index, index < PARAMETERS, low, high, finite, (1 << BITS) - 1, PARAMETERS)
     steps = tl.div_rn(x - zero[:, :, None], tl.broadcast_to(scale[:, :, None], x.shape))
-    write_codes(
-        out + 2 * PARAMETERS + BOUNDS_BYTES, tl.reshape(steps, (PAGE, PADDED)), PAGE, PADDED, PAGE, DIM, BITS
-    )
+    write_codes(out + 2 * PARAMETERS + BOUNDS_BYTES, tl.reshape(steps, (PAGE, PADDED)), PAGE, PADDED, PAGE, DIM, BITS)
 
 
 def launch(
