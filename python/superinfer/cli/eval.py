@@ -139,7 +139,9 @@ def _show(figures: dict[str, Any], names: Sequence[str]) -> None:
         for name in names:
             table.add_row(name, *_cells(part, name))
         console.print(table)
-    console.print({"memory": figures["memory"]})
+    memory = figures["memory"]
+    for name, size in memory["bytes_per_token"].items():
+        console.print(f"{name}: {size:,.1f} bytes a token, {memory['tokens_per_gib'][name]:,} tokens a GiB")
 
 
 def _cells(part: dict[str, Any], name: str) -> list[str]:

@@ -62,8 +62,8 @@ def parse_format(field: str, text: str) -> Format:
 
 
 FIRST_PAGE: Final = Format.INT8
-"""The coarsest format of a request's first page. Attention sinks live there: tokens that everything later attends to, and
-whose keys stand out. Half of what 4 bits cost is the error of this one page."""
+"""The coarsest format of a request's first page. Attention sinks live there: tokens that everything later attends to,
+and whose keys stand out. Half of what 4 bits cost is the error of this one page."""
 
 
 def page_format(floor: Format, page: int) -> Format:

@@ -1,11 +1,11 @@
 """How the bytes of a page lie, exactly, for any shape of attention heads.
 
-A *page* holds the keys, or the values, of ``PAGE_TOKENS`` consecutive tokens for all KV heads of one layer. Native pages
-are ``[tokens, heads, dim]``. A sealed page is a sequence of heads, and each head is
+A *page* holds the keys, or the values, of ``PAGE_TOKENS`` consecutive tokens for all KV heads of one layer. Native
+pages are ``[tokens, heads, dim]``. A sealed page is a sequence of heads, and each head is
 
 - ``scales``, one byte each, and ``zeros``, one byte each, both padded to a multiple of 4 bytes,
-- ``bounds``: what a zero of 0 means and how far the next one lies, as float32; the bits of a scale of 0 and how many bits
-  the next one lies above, as int32,
+- ``bounds``: what a zero of 0 means and how far the next one lies, as float32; the bits of a scale of 0 and how many
+  bits the next one lies above, as int32,
 - ``payload``: 32-bit words of 8 codes of 4 bits or 4 codes of 8 bits, the first code in the lowest bits.
 
 Keys share a scale and a zero along a channel: there are ``dim`` of each, and a word holds neighbouring channels of one

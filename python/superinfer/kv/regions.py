@@ -1,8 +1,8 @@
 """One logical index space over one piece of memory, cut into a region of pages for each format.
 
-Each layer has a piece of memory for keys and one for values, both cut at the same *slabs*. Every format counts its pages
-from the beginning of that memory: page ``i`` lies at ``i`` times the format's page size, wherever the boundaries are. A
-boundary says which pages may be used and nothing else, so that moving one changes no number.
+Each layer has a piece of memory for keys and one for values, both cut at the same *slabs*. Every format counts its
+pages from the beginning of that memory: page ``i`` lies at ``i`` times the format's page size, wherever the boundaries
+are. A boundary says which pages may be used and nothing else, so that moving one changes no number.
 
 Slots are numbered format by format: all that native pages could have, then int8, then int4. The format of a slot is a
 comparison with two constants, and its address a multiplication. Page 0 is native and never given away: SGLang writes

@@ -62,7 +62,7 @@ def _share(field: str, fmt: Format, text: str) -> float:
 def size_regions(
     shape: KvShape, budget_bytes: int, shares: Mapping[Format, float], slab_pages: int = SLAB_PAGES
 ) -> Regions:
-    """Cut a budget into whole slabs: one for each share above 0, and of the rest what the shares say, to the nearest slab.
+    """Cut a budget into whole slabs: one for each share above 0, the rest as the shares say, to the nearest slab.
 
     Raises:
         ValueError: The budget has fewer slabs than there are shares above 0; names ``kv_budget``.

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def test_pages_of_all_regions_lie_apart_and_inside_the_memory(regions):
     shape = regions.shape
     for page_bytes in (shape.key_page_bytes, shape.value_page_bytes):
         spans = sorted(intervals(regions, page_bytes))
-        assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+        assert all(before[1] <= after[0] for before, after in pairwise(spans))
         assert spans[-1][1] <= regions.slabs * regions.slab_pages * page_bytes(Format.NATIVE)
 
 

@@ -19,7 +19,7 @@ def test_sizes(text, size):
 
 @pytest.mark.parametrize("text", ["", "g", "-1", "1x", "1e3"])
 def test_no_sizes(text):
-    with pytest.raises(ValueError, match="kv_budget: .* is not a size such as"):
+    with pytest.raises(ValueError, match=r"kv_budget: .* is not a size such as"):
         parse_bytes(text)
 
 
