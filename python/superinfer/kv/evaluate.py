@@ -78,7 +78,7 @@ class Evaluation:
     """
 
     def __init__(self, model: Any, inputs: Inputs, native: torch.dtype) -> None:
-        self._model = model
+        self._model = model.requires_grad_(False)
         self._inputs = inputs
         self._native = native
         self._greedy: torch.Tensor | None = None
@@ -108,7 +108,6 @@ class Evaluation:
             predictions.append(logits.argmax(-1))
         return float(torch.cat(losses).double().mean()), torch.cat(predictions, 1)
 
-    @torch.no_grad()
     def _logits(self, ids: torch.Tensor, cache: SealedCache) -> Iterator[tuple[torch.Tensor, int]]:
         for first in range(0, ids.shape[1], PAGE_TOKENS):
             page = ids[:, first : first + PAGE_TOKENS]
@@ -120,7 +119,7 @@ class Evaluation:
             return math.nan
         _, predictions = self._read(ids, SealedCache(scheme, self._native))
         found = [torch.equal(predictions[i, -answer - 1 : -1], ids[i, -answer:]) for i, answer in enumerate(answers)]
-        return sum(found) / len(found)
+        return float(sum(found)) / len(found)
 
 
 def build_inputs(tokenizer: Any, text: str, size: Size) -> Inputs:
