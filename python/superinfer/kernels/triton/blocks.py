@@ -65,11 +65,11 @@ def extend_blocks(dim: int, itemsize: int) -> Blocks:
 
 def mixed_decode_blocks(dim: int, itemsize: int) -> Blocks:
     """Sizes of decode attention over several formats, a page at a time; arguments as above."""
-    return Blocks(rows=16, keys=32, warps=4 if dim * itemsize <= 512 else 8, stages=1)
+    return Blocks(rows=16, keys=32, warps=8 if itemsize == 4 or dim > 128 else 4, stages=1)
 
 
 def mixed_extend_blocks(dim: int, itemsize: int) -> Blocks:
     """Sizes of extend attention over several formats, a page at a time; arguments as above."""
     if itemsize == 4:
-        return Blocks(rows=32, keys=32, warps=4 if dim <= 64 else 8, stages=1)
-    return Blocks(rows=64, keys=32, warps=4 if dim <= 64 else 8, stages=1)
+        return Blocks(rows=16, keys=32, warps=8, stages=1)
+    return Blocks(rows=64, keys=32, warps=8, stages=1)
