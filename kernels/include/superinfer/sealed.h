@@ -22,7 +22,7 @@ constexpr int value_groups(int dim) { return (dim + kValueGroup - 1) / kValueGro
 constexpr int bits_of(KvFormat format) { return format == KvFormat::kInt8 ? 8 : 4; }
 
 constexpr HeadLayout head_layout(KvFormat format, int64_t parameters, int64_t dim) {
-  const int64_t padded = (parameters + 3) / 4 * 4;
+  const int64_t padded = (parameters + kValueGroup - 1) / kValueGroup * kValueGroup;
   const int64_t payload = 2 * padded + int64_t(sizeof(Bounds));
   return {padded, 2 * padded, payload, payload + kPageTokens * dim * bits_of(format) / 8};
 }

@@ -1,6 +1,5 @@
 """Random inputs of the kernels on several formats, and what they mean in plain numbers."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -76,15 +75,14 @@ def mixed_batch(
 
 def _regions(shape: KvShape, formats: Sequence[Format]) -> Regions:
     """Room for these pages, and for one more of each format."""
-
-    def slabs(fmt: Format) -> int:
-        sizes = (shape.key_page_bytes, shape.value_page_bytes)
-        share = max(size(fmt) / size(Format.NATIVE) for size in sizes)
-        # The region may begin and end in the middle of a page, and one native page is not given away.
-        return math.ceil((formats.count(fmt) + 3) * share / SLAB_PAGES) + 1
-
-    first, second, third = (slabs(fmt) for fmt in Format)
-    return Regions(shape, first + second + third, (first, first + second), SLAB_PAGES)
+    sizes = [1, 1, 1]
+    while True:
+        regions = Regions(shape, sum(sizes), (sizes[0], sizes[0] + sizes[1]), SLAB_PAGES)
+        # One native page is not given away.
+        short = [fmt for fmt in Format if len(regions.pages(fmt)) < formats.count(fmt) + 2]
+        if not short:
+            return regions
+        sizes[short[0]] += 1 + sizes[short[0]] // 8
 
 
 def _scattered(regions: Regions, formats: Sequence[Sequence[Format]], generator: torch.Generator) -> list[list[Page]]:

@@ -3,7 +3,7 @@
 A *page* holds the keys, or the values, of ``PAGE_TOKENS`` consecutive tokens for all KV heads of one layer. Native
 pages are ``[tokens, heads, dim]``. A sealed page is a sequence of heads, and each head is
 
-- ``scales``, one byte each, and ``zeros``, one byte each, both padded to a multiple of 4 bytes,
+- ``scales``, one byte each, and ``zeros``, one byte each, both padded to a multiple of ``VALUE_GROUP``,
 - ``bounds``: what a zero of 0 means and how far the next one lies, as float32; the bits of a scale of 0 and how many
   bits the next one lies above, as int32,
 - ``payload``: 32-bit words of 8 codes of 4 bits or 4 codes of 8 bits, the first code in the lowest bits.
@@ -12,6 +12,8 @@ Keys share a scale and a zero along a channel: there are ``dim`` of each, and a 
 token, words of neighbouring tokens side by side (``[dim / codes, tokens]``). Values share them within ``VALUE_GROUP``
 channels of one token: ``groups * tokens`` of each, group by group, and a word holds neighbouring tokens of one channel
 (``[tokens / codes, dim]``).
+
+Keys and values of the same dimension take the same bytes, which is what lets one boundary cut the memory of both.
 """
 
 from dataclasses import dataclass
@@ -56,7 +58,7 @@ def value_head(fmt: Format, dim: int) -> HeadLayout:
 def _head(fmt: Format, parameters: int, dim: int) -> HeadLayout:
     if dim <= 0 or dim % 8:
         raise ValueError(f"head dimension must be a positive multiple of 8, not {dim}")
-    padded = -(-parameters // 4) * 4
+    padded = groups(parameters) * VALUE_GROUP
     payload = 2 * padded + BOUNDS_BYTES
     return HeadLayout(padded, 2 * padded, payload, payload + PAGE_TOKENS * dim * fmt.bits // 8)
 

@@ -22,6 +22,9 @@ SLAB_PAGES = 16
 class Regions:
     """Which pages of each format may be used.
 
+    Where keys and values have different dimensions, a page may lie within a region for one and not for the other: such
+    a model loses some of each region.
+
     Attributes:
         shape: Of the model.
         slabs: Of the whole memory.

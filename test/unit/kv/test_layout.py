@@ -14,6 +14,11 @@ def test_a_head_is_parameters_bounds_and_payload():
     assert value_head(Format.INT8, 80) == HeadLayout(zeros=96, bounds=192, payload=208, size=208 + 32 * 80)
 
 
+@pytest.mark.parametrize("dim", [8, 40, 64, 80, 128])
+def test_keys_and_values_of_one_dimension_take_the_same_bytes(dim):
+    assert key_head(Format.INT4, dim).size == value_head(Format.INT4, dim).size
+
+
 @pytest.mark.parametrize(("dim", "count"), [(8, 1), (32, 1), (40, 2), (64, 2), (80, 3)])
 def test_the_last_group_may_be_smaller(dim, count):
     assert groups(dim) == count

@@ -85,6 +85,7 @@ def seal_key_heads(
     BITS: tl.constexpr,
 ) -> None:
     """One head of the keys of one page; ``FROM_BITS`` is 0 for a native source."""
+    KEY_PARAMETERS: tl.constexpr = (DIM + 31) // 32 * 32
     head = tl.program_id(1)
     memory = cache.to(tl.pointer_type(tl.uint8))
     from_slot, to_slot = tl.load(source + tl.program_id(0)), tl.load(target + tl.program_id(0))
@@ -95,14 +96,16 @@ def seal_key_heads(
         x = tl.load(cache + start[None, :] + channel[:, None], mask=inside[:, None], other=0.0).to(tl.float32)
     else:
         place = (from_slot - int8_slot) // PAGE * heads + head
-        x = sealed_keys(memory + place * head_bytes(DIM, DIM, 8), DIM, PADDED, 8)
+        x = sealed_keys(memory + place * head_bytes(KEY_PARAMETERS, DIM, 8), DIM, PADDED, 8)
     finite = tl.sum(tl.abs(x) * 0.0) == 0.0
     x = tl.where(x * 0.0 == 0.0, x, 0.0)
     base = int8_slot if BITS == 8 else int4_slot
-    out = memory + ((to_slot - base) // PAGE * heads + head) * head_bytes(DIM, DIM, BITS)
-    zero, scale = write_parameters(out, channel, inside, tl.min(x, 1), tl.max(x, 1), finite, (1 << BITS) - 1, DIM)
+    out = memory + ((to_slot - base) // PAGE * heads + head) * head_bytes(KEY_PARAMETERS, DIM, BITS)
+    zero, scale = write_parameters(
+        out, channel, inside, tl.min(x, 1), tl.max(x, 1), finite, (1 << BITS) - 1, KEY_PARAMETERS
+    )
     steps = tl.div_rn(x - zero[:, None], tl.broadcast_to(scale[:, None], x.shape))
-    write_codes(out + 2 * DIM + BOUNDS_BYTES, steps, PADDED, PAGE, DIM, PAGE, BITS)
+    write_codes(out + 2 * KEY_PARAMETERS + BOUNDS_BYTES, steps, PADDED, PAGE, DIM, PAGE, BITS)
 
 
 @triton.jit
@@ -121,7 +124,7 @@ def seal_value_heads(
     """One head of the values of one page."""
     WIDTH: tl.constexpr = 32 if PADDED >= 32 else PADDED
     GROUPS: tl.constexpr = PADDED // WIDTH
-    PARAMETERS: tl.constexpr = PAGE * ((DIM + 31) // 32)
+    PARAMETERS: tl.constexpr = (DIM + 31) // 32 * 32
     head = tl.program_id(1)
     memory = cache.to(tl.pointer_type(tl.uint8))
     from_slot, to_slot = tl.load(source + tl.program_id(0)), tl.load(target + tl.program_id(0))

@@ -12,7 +12,7 @@ BOUNDS_BYTES: tl.constexpr = tl.constexpr(16)
 
 @triton.jit
 def head_bytes(PARAMETERS: tl.constexpr, DIM: tl.constexpr, BITS: tl.constexpr) -> tl.constexpr:
-    """Bytes of one sealed head; both numbers of parameters that occur are multiples of 4."""
+    """Bytes of one sealed head; the number of parameters is a multiple of 32."""
     return 2 * PARAMETERS + BOUNDS_BYTES + PAGE * DIM * BITS // 8
 
 
@@ -44,9 +44,10 @@ def unpacked(words: tl.tensor, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BITS: 
 def sealed_keys(memory: tl.tensor, DIM: tl.constexpr, PADDED: tl.constexpr, BITS: tl.constexpr) -> tl.tensor:
     """The keys of one head of a page, transposed: float32 ``[PADDED, PAGE]``, zeros beyond ``DIM``."""
     channel = tl.arange(0, PADDED)
-    scale, zero = parameters_at(memory, channel, channel < DIM, DIM)
+    PARAMETERS: tl.constexpr = (DIM + 31) // 32 * 32
+    scale, zero = parameters_at(memory, channel, channel < DIM, PARAMETERS)
     row = tl.arange(0, PADDED * BITS // 32)
-    payload = (memory + 2 * DIM + BOUNDS_BYTES).to(tl.pointer_type(tl.uint32))
+    payload = (memory + 2 * PARAMETERS + BOUNDS_BYTES).to(tl.pointer_type(tl.uint32))
     mask = (row < DIM * BITS // 32)[:, None]
     words = tl.load(payload + row[:, None] * PAGE + tl.arange(0, PAGE)[None, :], mask=mask, other=0)
     return unpacked(words, PADDED, PAGE, BITS) * scale[:, None] + zero[:, None]
@@ -57,7 +58,7 @@ def sealed_values(memory: tl.tensor, DIM: tl.constexpr, PADDED: tl.constexpr, BI
     """The values of one head of a page: float32 ``[PAGE, PADDED]``, zeros beyond ``DIM``."""
     WIDTH: tl.constexpr = 32 if PADDED >= 32 else PADDED
     GROUPS: tl.constexpr = PADDED // WIDTH
-    PARAMETERS: tl.constexpr = PAGE * ((DIM + 31) // 32)
+    PARAMETERS: tl.constexpr = (DIM + 31) // 32 * 32
     token = tl.arange(0, PAGE)
     group = tl.arange(0, GROUPS)
     index = group[None, :] * PAGE + token[:, None]
@@ -105,13 +106,14 @@ def load_page(
         known = known & (found == first + position - start) & (first % PAGE == 0)
         k_bytes = k_cache.to(tl.pointer_type(tl.uint8))
         v_bytes = v_cache.to(tl.pointer_type(tl.uint8))
-        V_PARAMETERS: tl.constexpr = PAGE * ((V_DIM + 31) // 32)
+        KEY_PARAMETERS: tl.constexpr = (DIM + 31) // 32 * 32
+        V_PARAMETERS: tl.constexpr = (V_DIM + 31) // 32 * 32
         if first < int4_slot:
             place = (first - int8_slot) // PAGE * heads + head
-            keys = sealed_keys(k_bytes + place * head_bytes(DIM, DIM, 8), DIM, DIM_PADDED, 8).to(OPERAND)
+            keys = sealed_keys(k_bytes + place * head_bytes(KEY_PARAMETERS, DIM, 8), DIM, DIM_PADDED, 8).to(OPERAND)
             values = sealed_values(v_bytes + place * head_bytes(V_PARAMETERS, V_DIM, 8), V_DIM, V_PADDED, 8).to(OPERAND)
         else:
             place = (first - int4_slot) // PAGE * heads + head
-            keys = sealed_keys(k_bytes + place * head_bytes(DIM, DIM, 4), DIM, DIM_PADDED, 4).to(OPERAND)
+            keys = sealed_keys(k_bytes + place * head_bytes(KEY_PARAMETERS, DIM, 4), DIM, DIM_PADDED, 4).to(OPERAND)
             values = sealed_values(v_bytes + place * head_bytes(V_PARAMETERS, V_DIM, 4), V_DIM, V_PADDED, 4).to(OPERAND)
     return keys, values, known
