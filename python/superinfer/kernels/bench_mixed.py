@@ -15,9 +15,14 @@ import torch
 from superinfer import kernels
 from superinfer.kernels.inputs import Heads, normal
 from superinfer.kernels.mixed_inputs import MixedBatch, mixed_batch
-from superinfer.kv import Format
+from superinfer.kv import PAGE_TOKENS, Format
 
-KINDS: dict[str, list[Format]] = {fmt.label: [fmt] for fmt in Format} | {"mixed": list(Format)}
+
+def kinds_of(context: int) -> dict[str, list[Format]]:
+    """Formats of a request's pages: all alike, or a third of each, the native ones first."""
+    pages = -(-context // PAGE_TOKENS)
+    thirds = [Format(len(Format) * page // pages) for page in range(pages)]
+    return {fmt.label: [fmt] for fmt in Format} | {"mixed": thirds}
 
 
 def decode_call(batch: MixedBatch, heads: Heads) -> Callable[[], None]:
@@ -43,14 +48,14 @@ def take_turns_ms(calls: Sequence[Callable[[], None]], rounds: int) -> list[list
 
 def decode(requests: int, context: int, heads: Heads, dtype: torch.dtype, rounds: int) -> list[str]:
     """A line for each format."""
-    requests_of = {name: [(context, kinds)] * requests for name, kinds in KINDS.items()}
-    batches = [mixed_batch(all_of, heads, dtype=dtype, numbers=False) for all_of in requests_of.values()]
+    kinds = kinds_of(context)
+    batches = [mixed_batch([(context, own)] * requests, heads, dtype=dtype, numbers=False) for own in kinds.values()]
     times = take_turns_ms([decode_call(batch, heads) for batch in batches], rounds)
     lines = []
-    for name, batch, own in zip(KINDS, batches, times, strict=True):
+    for name, batch, own in zip(kinds, batches, times, strict=True):
         ratio = median(mine / native for mine, native in zip(own, times[0], strict=True))
         shape = batch.regions.shape
-        size = sum(shape.token_bytes(fmt) for fmt in KINDS[name]) / len(KINDS[name]) * context * requests
+        size = sum(shape.token_bytes(fmt) for fmt in kinds[name]) / len(kinds[name]) * context * requests
         lines.append(
             f"decode {str(dtype)[6:]:8} requests {requests:3} context {context:6} {name:6}: {median(own):8.3f} ms, "
             f"{ratio:.2f} of native, {size / 1e6:7.1f} MB, {size / 1e6 / median(own):5.1f} GB/s"
