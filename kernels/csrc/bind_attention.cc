@@ -6,12 +6,13 @@
 #include "dispatch.h"
 
 namespace superinfer {
-namespace {
 
 void raise_if_failed(Status status) {
   SUPERINFER_CHECK(status != Status::kBadSlot, "req_to_token names a slot outside the KV cache");
   if (status == Status::kOutOfMemory) TVM_FFI_THROW(MemoryError) << "no memory for the attention kernel's scratch";
 }
+
+namespace {
 
 Batch batch_of(const TensorView& req_to_token, const TensorView& rows, const TensorView& seq_lens) {
   check_tensor(req_to_token, "req_to_token", 2);
@@ -64,24 +65,26 @@ void check_requests(const ExtendParams& params, int64_t tokens) {
 
 }  // namespace
 
-void decode_attention(TensorView q, TensorView k_cache, TensorView v_cache, TensorView req_to_token, TensorView rows,
-                      TensorView seq_lens, TensorView out, double scale, double logit_cap, int64_t window) {
+DecodeParams decode_params(const KvPool& pool, const TensorView& q, const TensorView& req_to_token,
+                           const TensorView& rows, const TensorView& seq_lens, const TensorView& out, double scale,
+                           double logit_cap, int64_t window) {
   DecodeParams params;
-  params.pool = pool_of(k_cache, v_cache);
+  params.pool = pool;
   params.q = queries_of(q, params.pool);
   params.out = outputs_of(out, q, params.pool);
   params.q_heads = int(q.size(1));
   params.batch = batch_of(req_to_token, rows, seq_lens);
   params.scores = scores_of(scale, logit_cap, window);
   check_size(q, "q", 0, params.batch.requests);
-  raise_if_failed(kernels().decode_attention(params));
+  return params;
 }
 
-void extend_attention(TensorView q, TensorView k_cache, TensorView v_cache, TensorView req_to_token, TensorView rows,
-                      TensorView seq_lens, TensorView prefix_lens, TensorView qo_indptr, TensorView out, double scale,
-                      bool causal, double logit_cap, int64_t window) {
+ExtendParams extend_params(const KvPool& pool, const TensorView& q, const TensorView& req_to_token,
+                           const TensorView& rows, const TensorView& seq_lens, const TensorView& prefix_lens,
+                           const TensorView& qo_indptr, const TensorView& out, double scale, bool causal,
+                           double logit_cap, int64_t window) {
   ExtendParams params;
-  params.pool = pool_of(k_cache, v_cache);
+  params.pool = pool;
   params.q = queries_of(q, params.pool);
   params.out = outputs_of(out, q, params.pool);
   params.q_heads = int(q.size(1));
@@ -92,7 +95,22 @@ void extend_attention(TensorView q, TensorView k_cache, TensorView v_cache, Tens
   params.causal = causal;
   SUPERINFER_CHECK(causal || window < 0, "a window needs causal attention");
   check_requests(params, q.size(0));
-  raise_if_failed(kernels().extend_attention(params));
+  return params;
+}
+
+void decode_attention(TensorView q, TensorView k_cache, TensorView v_cache, TensorView req_to_token, TensorView rows,
+                      TensorView seq_lens, TensorView out, double scale, double logit_cap, int64_t window) {
+  const KvPool pool = pool_of(k_cache, v_cache);
+  raise_if_failed(kernels().decode_attention(
+      decode_params(pool, q, req_to_token, rows, seq_lens, out, scale, logit_cap, window)));
+}
+
+void extend_attention(TensorView q, TensorView k_cache, TensorView v_cache, TensorView req_to_token, TensorView rows,
+                      TensorView seq_lens, TensorView prefix_lens, TensorView qo_indptr, TensorView out, double scale,
+                      bool causal, double logit_cap, int64_t window) {
+  const KvPool pool = pool_of(k_cache, v_cache);
+  raise_if_failed(kernels().extend_attention(extend_params(pool, q, req_to_token, rows, seq_lens, prefix_lens, qo_indptr,
+                                                           out, scale, causal, logit_cap, window)));
 }
 
 void kv_store(TensorView k, TensorView v, TensorView k_cache, TensorView v_cache, TensorView loc) {

@@ -8,6 +8,16 @@
 
 namespace superinfer {
 
+// What attention takes, checked, over a pool that the caller has checked.
+DecodeParams decode_params(const KvPool& pool, const TensorView& q, const TensorView& req_to_token,
+                           const TensorView& rows, const TensorView& seq_lens, const TensorView& out, double scale,
+                           double logit_cap, int64_t window);
+ExtendParams extend_params(const KvPool& pool, const TensorView& q, const TensorView& req_to_token,
+                           const TensorView& rows, const TensorView& seq_lens, const TensorView& prefix_lens,
+                           const TensorView& qo_indptr, const TensorView& out, double scale, bool causal,
+                           double logit_cap, int64_t window);
+void raise_if_failed(Status status);
+
 void decode_attention(TensorView q, TensorView k_cache, TensorView v_cache, TensorView req_to_token, TensorView rows,
                       TensorView seq_lens, TensorView out, double scale, double logit_cap, int64_t window);
 void extend_attention(TensorView q, TensorView k_cache, TensorView v_cache, TensorView req_to_token, TensorView rows,

@@ -3,6 +3,8 @@
 #include "superinfer/argmax.h"
 #include "superinfer/kernel_table.h"
 #include "superinfer/kv_store.h"
+#include "superinfer/mixed_decode.h"
+#include "superinfer/mixed_extend.h"
 #include "superinfer/mixed_step.h"
 #include "superinfer/norm.h"
 #include "superinfer/packed_linear.h"
@@ -24,7 +26,10 @@ const KernelTable& kernel_table() {
                                  silu_and_mul,
                                  argmax,
                                  packed_linear,
-                                 unpack_rows};
+                                 unpack_rows,
+                                 mixed_decode_attention,
+                                 mixed_extend_attention,
+                                 seal_mixed_pages};
   return table;
 }
 

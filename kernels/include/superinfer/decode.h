@@ -133,8 +133,9 @@ inline void decode_merge(const DecodeParams& params, const DecodePlan& plan, int
   store_head(params.out, request, head, dim, total.values, *total.sum == 0.0f ? 0.0f : 1.0f / *total.sum);
 }
 
-template <class T>
-Status decode_attention_in(const DecodeParams& params) {
+// Runs chunk(plan, chunk, first_head, heads, scratch) over all chunks, and merges what they leave.
+template <class Chunk>
+Status decode_chunks(const DecodeParams& params, Chunk chunk) {
   static thread_local Scratch results, worker;
   DecodePlan plan(params);
   if (!plan.prepare(results, omp_get_max_threads())) return Status::kOutOfMemory;
@@ -147,7 +148,7 @@ Status decode_attention_in(const DecodeParams& params) {
 #pragma omp for schedule(dynamic, plan.turn())
     for (int64_t task = 0; task < tasks; ++task) {
       const int first_head = int(task % groups) * heads;
-      const Status result = decode_chunk<T>(params, plan, task / groups, first_head, heads, worker);
+      const Status result = chunk(plan, task / groups, first_head, heads, worker);
       if (result != Status::kOk) status.store(result, std::memory_order_relaxed);
     }
 #pragma omp for schedule(static)
@@ -161,7 +162,9 @@ Status decode_attention_in(const DecodeParams& params) {
 inline Status decode_attention(const DecodeParams& params) {
   Status status = Status::kOk;
   with_type(params.pool.dtype, [&](auto type) {
-    status = decode_attention_in<Element<decltype(type)>>(params);
+    status = decode_chunks(params, [&](const DecodePlan& plan, int64_t chunk, int first_head, int heads, Scratch& scratch) {
+      return decode_chunk<Element<decltype(type)>>(params, plan, chunk, first_head, heads, scratch);
+    });
   });
   return status;
 }

@@ -53,6 +53,26 @@ struct Visible {
   int64_t begin, end;
 };
 
+// Blocks of keys of the pool, as a worker asks for them.
+template <class T>
+class PlainKeys {
+ public:
+  explicit PlainKeys(const KvPool& pool) : pool_(pool) {}
+
+  bool find(const int32_t* slots, int64_t begin, int count) { return find_keys(pool_, slots, begin, count, block_); }
+  int count() const { return block_.count; }
+  void pack(int head, float* rows4, float* keys) const {
+    pack_keys(block_, int64_t(head) * pool_.k_dim, pool_.k_dim, rows4, keys);
+  }
+  void pack_v(int head, int stride, float* values) const {
+    pack_values(block_, int64_t(head) * pool_.v_dim, pool_.v_dim, stride, values);
+  }
+
+ private:
+  const KvPool& pool_;
+  KeyBlock<T> block_;
+};
+
 class ExtendWorker {
  public:
   ExtendWorker(const ExtendParams& params, const ExtendTask& task)
@@ -64,8 +84,8 @@ class ExtendWorker {
         v_stride_(int(round_up(params.pool.v_dim, kWidth))),
         first_position_(params.prefix_lens[task.request] + task.first) {}
 
-  template <class T>
-  Status run(Scratch& scratch) {
+  template <class Keys>
+  Status run(Scratch& scratch, Keys keys) {
     const int64_t floats = ExtendBuffers(nullptr, rows_, params_.pool.k_dim, v_stride_).floats;
     float* memory = scratch.reserve(floats);
     if (memory == nullptr) return Status::kOutOfMemory;
@@ -74,14 +94,11 @@ class ExtendWorker {
     const Batch& batch = params_.batch;
     const int32_t* slots = batch.slot_table + batch.rows[task_.request] * batch.table_stride;
     const int64_t end = Visible(params_, task_.request, first_position_ + task_.queries - 1).end;
-    KeyBlock<T> block;
     // Blocks begin at the same positions for every query, so that its result does not depend on the task it is in.
     const int64_t begin = Visible(params_, task_.request, first_position_).begin / kBlock * kBlock;
     for (int64_t key = begin; key < end; key += kBlock) {
-      if (!find_keys(params_.pool, slots, key, int(smaller<int64_t>(kBlock, end - key)), block)) {
-        return Status::kBadSlot;
-      }
-      step(buffers, block, key);
+      if (!keys.find(slots, key, int(smaller<int64_t>(kBlock, end - key)))) return Status::kBadSlot;
+      step(buffers, keys, key);
     }
     finish(buffers);
     return Status::kOk;
@@ -100,22 +117,22 @@ class ExtendWorker {
     fill(b.sum, 0, rows_, 0.0f);
   }
 
-  template <class T>
-  void step(const ExtendBuffers& b, const KeyBlock<T>& block, int64_t first_key) const {
+  template <class Keys>
+  void step(const ExtendBuffers& b, const Keys& keys, int64_t first_key) const {
     const KvPool& pool = params_.pool;
-    pack_keys(block, int64_t(task_.kv_head) * pool.k_dim, pool.k_dim, b.rows4, b.keys);
+    keys.pack(task_.kv_head, b.rows4, b.keys);
     multiply({pool.k_dim, b.q, q_stride_, b.keys, kBlock, b.scores, kBlock, nullptr}, rows_, kBlock);
     for (int i = 0; i < task_.queries; ++i) {
       const Visible visible(params_, task_.request, first_position_ + i);
       const int begin = int(larger<int64_t>(0, visible.begin - first_key));
-      const int end = int(smaller<int64_t>(block.count, visible.end - first_key));
+      const int end = int(smaller<int64_t>(keys.count(), visible.end - first_key));
       for (int r = i * group_; r < (i + 1) * group_; ++r) {
         b.decay[r] = softmax_block(b.scores + int64_t(r) * kBlock, begin, end, params_.scores.logit_cap,
                                    b.max_score[r], b.sum[r]);
       }
     }
-    pack_values(block, int64_t(task_.kv_head) * pool.v_dim, pool.v_dim, v_stride_, b.values);
-    multiply({block.count, b.scores, kBlock, b.values, v_stride_, b.acc, v_stride_, b.decay}, rows_, v_stride_);
+    keys.pack_v(task_.kv_head, v_stride_, b.values);
+    multiply({keys.count(), b.scores, kBlock, b.values, v_stride_, b.acc, v_stride_, b.decay}, rows_, v_stride_);
   }
 
   void finish(const ExtendBuffers& b) const {
@@ -150,8 +167,9 @@ inline bool extend_parallel(const ExtendParams& params) {
   return pairs * dims >= kParallelMultiplications;
 }
 
-template <class T>
-Status extend_attention_in(const ExtendParams& params) {
+// Runs all tasks; each reads keys through a copy of `keys`.
+template <class Keys>
+Status extend_tasks(const ExtendParams& params, const Keys& keys) {
   static thread_local Scratch scratch;
   const int queries = queries_per_task(params, omp_get_max_threads());
   std::atomic<Status> status{Status::kOk};
@@ -165,7 +183,7 @@ Status extend_attention_in(const ExtendParams& params) {
         const ExtendTask task{request, first, int(smaller<int64_t>(queries, tokens - first)), kv_head};
 #pragma omp task firstprivate(task)
         {
-          const Status result = ExtendWorker(params, task).template run<T>(scratch);
+          const Status result = ExtendWorker(params, task).run(scratch, keys);
           if (result != Status::kOk) status.store(result, std::memory_order_relaxed);
         }
       }
@@ -177,7 +195,7 @@ Status extend_attention_in(const ExtendParams& params) {
 inline Status extend_attention(const ExtendParams& params) {
   Status status = Status::kOk;
   with_type(params.pool.dtype, [&](auto type) {
-    status = extend_attention_in<Element<decltype(type)>>(params);
+    status = extend_tasks(params, PlainKeys<Element<decltype(type)>>(params.pool));
   });
   return status;
 }

@@ -16,17 +16,23 @@ struct KernelTable {
   void (*argmax)(const ArgmaxParams&);
   void (*packed_linear)(const PackedLinearParams&);
   void (*unpack_rows)(const UnpackRowsParams&);
+  Status (*mixed_decode_attention)(const MixedDecodeParams&);
+  Status (*mixed_extend_attention)(const MixedExtendParams&);
+  Status (*seal_pages)(const SealParams&);
 };
 
 namespace portable {
 const KernelTable& kernel_table();
+Status seal_mixed_pages(const SealParams&);
 }
 #if defined(__x86_64__)
 namespace avx2 {
 const KernelTable& kernel_table();
+Status seal_mixed_pages(const SealParams&);
 }
 namespace avx512 {
 const KernelTable& kernel_table();
+Status seal_mixed_pages(const SealParams&);
 }
 #endif
 

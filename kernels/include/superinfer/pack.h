@@ -34,20 +34,22 @@ SUPERINFER_INLINE void widen_row(const T* from, int dim, float* to) {
   for_each_vec(dim, [&](int64_t d, int lanes) { store_n(to + d, load_n(from + d, lanes), lanes); });
 }
 
-// keys[d][j] = K of the block's j-th position; the columns beyond the block repeat its last position.
-// `rows` is room for four rows. dim is a multiple of 4.
+// keys[d][j] = K of the block's j-th position from `begin` to `end`, whole fours; the columns beyond the block repeat its
+// last position. `rows` is room for four rows. dim is a multiple of 4.
 template <class T>
-SUPERINFER_INLINE void pack_keys(const KeyBlock<T>& block, int64_t offset, int dim, float* rows, float* keys) {
-  for (int j = 0; j < kBlock; j += 4) {
+SUPERINFER_INLINE void pack_keys(const KeyBlock<T>& block, int64_t offset, int dim, float* rows, float* keys,
+                                 int begin = 0, int end = kBlock) {
+  for (int j = begin; j < end; j += 4) {
     for (int i = 0; i < 4; ++i) widen_row(block.k[j + i] + offset, dim, rows + i * dim);
     for (int d = 0; d < dim; d += 4) transpose_quad(rows + d, dim, keys + d * kBlock + j, kBlock);
   }
 }
 
-// values[j][d] = V of the block's j-th position, padded with zeros to `stride` columns.
+// values[j][d] = V of the block's j-th position from `begin` to `end`, padded with zeros to `stride` columns.
 template <class T>
-SUPERINFER_INLINE void pack_values(const KeyBlock<T>& block, int64_t offset, int dim, int stride, float* values) {
-  for (int j = 0; j < block.count; ++j) {
+SUPERINFER_INLINE void pack_values(const KeyBlock<T>& block, int64_t offset, int dim, int stride, float* values,
+                                   int begin = 0, int end = kBlock) {
+  for (int j = begin; j < smaller(end, block.count); ++j) {
     for_each_vec(dim, [&](int64_t d, int lanes) {
       store(values + j * stride + d, load_n(block.v[j] + offset + d, lanes));
     });

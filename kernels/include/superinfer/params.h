@@ -32,6 +32,25 @@ struct KvPool {
   int v_dim;
 };
 
+// Tokens of a page of a mixed pool, which share the scale and the zero of a key channel.
+constexpr int kPageTokens = 32;
+
+// Channels of a value vector that share a scale and a zero.
+constexpr int kValueGroup = 32;
+
+// One layer's KV cache in several formats, whose pages all count from the beginning of the same memory.
+// python/superinfer/kv/layout.py says how a page lies there, and regions.py how slots are numbered.
+struct MixedPool {
+  uint8_t* k;
+  uint8_t* v;
+  KvPool native;        // native slots of the same memory
+  int64_t int8_slot;    // first slot of the int8 format, a multiple of kPageTokens
+  int64_t int4_slot;    // first slot of the int4 format, likewise
+  int64_t end_slot;     // after the last slot
+  int64_t k_bytes;      // of the memory
+  int64_t v_bytes;
+};
+
 // Where each position of each request lies in the pool, and which positions there are.
 struct Batch {
   int64_t requests;
@@ -74,6 +93,24 @@ struct KvStoreParams {
   KvPool pool;
   const int64_t* slots;
   int64_t tokens;
+};
+
+struct MixedDecodeParams {
+  DecodeParams plain;  // with the native pool; no window
+  MixedPool pool;
+};
+
+struct MixedExtendParams {
+  ExtendParams plain;  // likewise
+  MixedPool pool;
+};
+
+// Pages to copy into a coarser format, each given by its first slot.
+struct SealParams {
+  MixedPool pool;
+  const int64_t* from;
+  const int64_t* to;
+  int64_t pages;
 };
 
 struct NormParams {

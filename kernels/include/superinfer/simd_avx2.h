@@ -75,4 +75,26 @@ SUPERINFER_INLINE void store(T* p, Vec a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow(a, T{}));
 }
 
+// Eight words of packed codes, and the numbers that their index-th codes of BITS bits are.
+typedef __m256i Words;
+SUPERINFER_INLINE Words load_words(const uint32_t* p, int /*lanes: always all eight*/) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+template <int BITS>
+SUPERINFER_INLINE Vec codes(Words words, int index) {
+  const __m256i mask = _mm256_set1_epi32((1 << BITS) - 1);
+  return {_mm256_cvtepi32_ps(_mm256_and_si256(_mm256_srli_epi32(words, index * BITS), mask))};
+}
+
+SUPERINFER_INLINE Vec load_bytes(const uint8_t* p) {
+  return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
+}
+
+// The floats whose bits are base + step * byte.
+SUPERINFER_INLINE Vec load_floats(const uint8_t* p, int32_t base, int32_t step) {
+  const __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  const __m256i above = _mm256_mullo_epi32(bytes, _mm256_set1_epi32(step));
+  return {_mm256_castsi256_ps(_mm256_add_epi32(above, _mm256_set1_epi32(base)))};
+}
+
 }  // namespace superinfer::SUPERINFER_ISA

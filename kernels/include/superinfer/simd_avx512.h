@@ -56,6 +56,33 @@ SUPERINFER_INLINE __m256i narrow(Vec a, BFloat16) {
   return _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16));
 }
 
+// Sixteen words of packed codes, and the numbers that their index-th codes of BITS bits are.
+typedef __m512i Words;
+SUPERINFER_INLINE Words load_words(const uint32_t* p, int lanes) {
+  return _mm512_maskz_loadu_epi32(__mmask16((1u << lanes) - 1), p);
+}
+template <int BITS>
+SUPERINFER_INLINE Vec codes(Words words, int index) {
+  const __m512i shifted = _mm512_srli_epi32(words, index * BITS);
+  if constexpr (BITS == 4) {
+    // The permutation looks at four bits of each lane: one instruction instead of a mask and a conversion.
+    const __m512 numbers = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return {_mm512_permutexvar_ps(shifted, numbers)};
+  }
+  return {_mm512_cvtepi32_ps(_mm512_and_si512(shifted, _mm512_set1_epi32((1 << BITS) - 1)))};
+}
+
+SUPERINFER_INLINE Vec load_bytes(const uint8_t* p) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
+
+// The floats whose bits are base + step * byte.
+SUPERINFER_INLINE Vec load_floats(const uint8_t* p, int32_t base, int32_t step) {
+  const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m512i above = _mm512_mullo_epi32(bytes, _mm512_set1_epi32(step));
+  return {_mm512_castsi512_ps(_mm512_add_epi32(above, _mm512_set1_epi32(base)))};
+}
+
 SUPERINFER_INLINE __mmask16 first_lanes(int n) { return __mmask16((1u << n) - 1); }
 
 SUPERINFER_INLINE Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }

@@ -60,6 +60,32 @@ SUPERINFER_INLINE void reduce_add4(Vec a, Vec b, Vec c, Vec d, float* out) {
   out[3] = reduce_add(d);
 }
 
+// Four words of packed codes, and the numbers that their index-th codes of BITS bits are.
+typedef uint32_t Words __attribute__((vector_size(16)));
+SUPERINFER_INLINE Words load_words(const uint32_t* p, int /*lanes: always all four*/) {
+  Words words;
+  std::memcpy(&words, p, sizeof words);
+  return words;
+}
+template <int BITS>
+SUPERINFER_INLINE Vec codes(Words words, int index) {
+  const Int4 code = (Int4)(words >> (index * BITS) & ((1u << BITS) - 1));
+  return {Float4{float(code[0]), float(code[1]), float(code[2]), float(code[3])}};
+}
+
+SUPERINFER_INLINE Vec load_bytes(const uint8_t* p) {
+  return {Float4{float(p[0]), float(p[1]), float(p[2]), float(p[3])}};
+}
+
+// The floats whose bits are base + step * byte.
+SUPERINFER_INLINE Vec load_floats(const uint8_t* p, int32_t base, int32_t step) {
+  const Words bytes = {p[0], p[1], p[2], p[3]};
+  const Words bits = bytes * uint32_t(step) + uint32_t(base);
+  Vec floats;
+  std::memcpy(&floats, &bits, sizeof floats);
+  return floats;
+}
+
 template <class T>
 SUPERINFER_INLINE Vec load(const T* p) {
   return {Float4{to_float(p[0]), to_float(p[1]), to_float(p[2]), to_float(p[3])}};

@@ -12,6 +12,9 @@ enum class DType : int { kFloat32, kFloat16, kBFloat16 };
 
 SUPERINFER_INLINE int64_t bytes_of(DType dtype) { return dtype == DType::kFloat32 ? 4 : 2; }
 
+// How the pages of a mixed KV pool are stored: numbers as they are, or sealed into codes of 8 or 4 bits.
+enum class KvFormat : int { kNative, kInt8, kInt4 };
+
 struct Half {
   uint16_t bits;
 };

@@ -15,6 +15,7 @@ SUMMARIES = {
     "simulate": "Serve a trace under several scheduling policies on a model of other hardware.",
     "plan": "Find how many GPUs a trace needs to keep its SLOs, in one pool and in two.",
     "train": "Learn from access logs when cached prefixes will be used again.",
+    "eval": "Measure what formats of the KV cache cost in quality.",
     "top": "Show what a server's scheduler is doing, live.",
     "trace": "Record what a server's scheduler decides, for a trace viewer.",
     "record": "Record a server's engine steps, for the simulator to learn a machine from.",

@@ -10,6 +10,7 @@ from superinfer.kernels.errors import KernelsUnavailable
 from superinfer.kernels.layers import decoder_layers
 from superinfer.kernels.library import available, current_isa, supported_isas, unavailable_reason, use_isa
 from superinfer.kernels.linear import pack, packed_linear, packed_shape, unpack_rows
+from superinfer.kernels.mixed import mixed_decode_attention, mixed_extend_attention, seal_pages
 
 __all__ = [
     "KernelsUnavailable",
@@ -21,11 +22,14 @@ __all__ = [
     "extend_attention",
     "fused_add_rms_norm",
     "kv_store",
+    "mixed_decode_attention",
+    "mixed_extend_attention",
     "pack",
     "packed_linear",
     "packed_shape",
     "rms_norm",
     "rope",
+    "seal_pages",
     "silu_and_mul",
     "supported_isas",
     "unavailable_reason",

@@ -59,8 +59,14 @@ def units(root: Path) -> list[Unit]:
         )
         for name in isa_names()
     ]
-    plain = ("bind_attention", "bind_elements", "bind_layers", "bind_linear", "dispatch")
-    return isa + [Unit(csrc / f"{name}.cc", name, ()) for name in plain]
+    # A product and a sum made one would round differently, and only where there is an instruction for it.
+    exact = ("-fopenmp", "-fno-exceptions", "-ffp-contract=off")
+    seal = [
+        Unit(csrc / "seal.cc", f"seal_{name}", (*exact, f"-DSUPERINFER_ISA={name}", *ISA_FLAGS[name]))
+        for name in isa_names()
+    ]
+    plain = ("bind_attention", "bind_elements", "bind_layers", "bind_linear", "bind_mixed", "dispatch")
+    return isa + seal + [Unit(csrc / f"{name}.cc", name, ()) for name in plain]
 
 
 def all_files(root: Path) -> list[Path]:

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../../../kernels/csrc/isa.cc"
+#include "../../../kernels/csrc/seal.cc"
 
 namespace {
 
@@ -105,6 +106,54 @@ void run_attention(const KernelTable& kernels) {
   require(kernels.decode_attention(decode) == Status::kBadSlot, "a slot outside the pool");
 }
 
+// Pages of one format that end before `end` in the memory of keys and of values.
+int64_t pages_before(const MixedPool& pool, KvFormat format, int64_t k_end, int64_t v_end) {
+  const int64_t heads = pool.native.heads;
+  return std::min(k_end / (heads * key_layout(format, pool.native.k_dim).size),
+                  v_end / (heads * value_layout(format, pool.native.v_dim).size));
+}
+
+// Native pages, the first of which are sealed into the end of the memory: into int8, and from there into int4.
+void run_mixed(const KernelTable& kernels) {
+  constexpr int64_t kPages = 6;
+  Attention a(kPages * kPageTokens);
+  MixedPool pool{};
+  pool.native = a.pool(kPages * kPageTokens);
+  pool.k = static_cast<uint8_t*>(pool.native.k), pool.v = static_cast<uint8_t*>(pool.native.v);
+  pool.k_bytes = int64_t(a.k.bytes.size()), pool.v_bytes = int64_t(a.v.bytes.size());
+  const int64_t int8_pages = pages_before(pool, KvFormat::kInt8, pool.k_bytes, pool.v_bytes);
+  const int64_t int4_pages = pages_before(pool, KvFormat::kInt4, pool.k_bytes, pool.v_bytes);
+  pool.int8_slot = pool.native.slots;
+  pool.int4_slot = pool.int8_slot + int8_pages * kPageTokens;
+  pool.end_slot = pool.int4_slot + int4_pages * kPageTokens;
+  const int64_t int8 = pool.int4_slot - kPageTokens;
+  // The int4 page that ends where the last int8 page begins, or earlier.
+  const int64_t before = pages_before(pool, KvFormat::kInt4, pool.k_bytes * 4 / kPages, pool.v_bytes * 4 / kPages);
+  const int64_t int4 = pool.int4_slot + (before - 1) * kPageTokens, native[] = {0};
+  require(kernels.seal_pages({pool, native, &int8, 1}) == Status::kOk, "seal");
+  require(kernels.seal_pages({pool, &int8, &int4, 1}) == Status::kOk, "seal again");
+
+  const int64_t starts[] = {0, int8, int4, kPageTokens, int4};
+  std::vector<int32_t> table;
+  for (int64_t start : starts) {
+    for (int t = 0; t < kPageTokens; ++t) table.push_back(int32_t(start + t));
+  }
+  const int64_t len = draw(1, int(table.size())), row = 0, prefix = draw(0, int(len) - 1), indptr[] = {0, len - prefix};
+  const DType io = draw_dtype();
+  Numbers q(len * a.q_heads * a.k_dim, io), out(len * a.q_heads * a.v_dim, io);
+  const Batch batch{1, table.data(), int64_t(table.size()), &row, &len};
+  a.scores.window = -1;
+  const DecodeParams decode{a.rows(q, a.k_dim), a.rows(out, a.v_dim), a.q_heads, pool.native, batch, a.scores};
+  require(kernels.mixed_decode_attention({decode, pool}) == Status::kOk, "mixed decode");
+  check_output(out, a.v, a.q_heads * a.v_dim);
+  const ExtendParams extend{a.rows(q, a.k_dim), a.rows(out, a.v_dim), a.q_heads, pool.native, batch, &prefix, indptr,
+                            a.scores, true};
+  require(kernels.mixed_extend_attention({extend, pool}) == Status::kOk, "mixed extend");
+  check_output(out, a.v, (len - prefix) * a.q_heads * a.v_dim);
+  table[0] = int32_t(pool.end_slot);
+  require(kernels.mixed_decode_attention({decode, pool}) == Status::kBadSlot, "a slot outside the pool");
+}
+
 void run_store(const KernelTable& kernels) {
   const int64_t tokens = draw(0, 40);
   Attention a(tokens + 3);
@@ -167,6 +216,7 @@ int main(int argc, char** argv) {
   const KernelTable& kernels = superinfer::SUPERINFER_ISA::kernel_table();
   for (int i = 0; i < rounds; ++i) {
     run_attention(kernels);
+    run_mixed(kernels);
     run_store(kernels);
     run_elements(kernels);
     run_linear(kernels);

@@ -65,6 +65,22 @@ def test_the_report_replaces_only_its_own_part():
 
 def test_the_page_shows_every_variant():
     page = (Path(__file__).parents[3] / "docs" / "kernels.md").read_text()
-    for variant in variants.all_variants():
+    for variant in [*variants.all_variants(), *variants.mixed_variants()]:
         row = report.resource_row(variant, [])
         assert row.removesuffix("|").rstrip() in page
+
+
+MIXED = [
+    variants.mixed_decode_variant(torch.bfloat16, 128),
+    variants.mixed_extend_variant(torch.bfloat16, 64),
+    variants.seal_variant("seal_key_heads", torch.bfloat16, 128, 4),
+    variants.seal_variant("seal_value_heads", torch.bfloat16, 80, 8),
+]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("variant", MIXED, ids=lambda variant: variant.name)
+def test_nothing_spills_over_several_formats(variant: variants.Variant, architecture: int):
+    resources = measure(variant, architecture)
+    assert resources.stack_bytes == 0
+    assert resources.shared_bytes <= SHARED_BYTES[architecture]

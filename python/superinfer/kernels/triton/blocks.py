@@ -61,3 +61,15 @@ def extend_blocks(dim: int, itemsize: int) -> Blocks:
     if itemsize == 4:
         return Blocks(rows=32, keys=32 if dim <= 128 else 16, warps=4 if dim <= 64 else 8, stages=3)
     return Blocks(rows=128 if dim <= 64 else 64, keys=64 if dim <= 128 else 32, warps=8, stages=3)
+
+
+def mixed_decode_blocks(dim: int, itemsize: int) -> Blocks:
+    """Sizes of decode attention over several formats, a page at a time; arguments as above."""
+    return Blocks(rows=16, keys=32, warps=8 if itemsize == 4 or dim > 128 else 4, stages=1)
+
+
+def mixed_extend_blocks(dim: int, itemsize: int) -> Blocks:
+    """Sizes of extend attention over several formats, a page at a time; arguments as above."""
+    if itemsize == 4:
+        return Blocks(rows=16, keys=32, warps=8, stages=1)
+    return Blocks(rows=64, keys=32, warps=8, stages=1)

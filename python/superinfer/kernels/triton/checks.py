@@ -28,7 +28,7 @@ def check_store(
     k: "torch.Tensor", v: "torch.Tensor", k_cache: "torch.Tensor", v_cache: "torch.Tensor", loc: "torch.Tensor"
 ) -> None:
     """Check the arguments of ``kv_store``."""
-    _check_pool(k_cache, v_cache)
+    check_pool(k_cache, v_cache)
     _check_rows(k, "k")
     _check_rows(v, "v")
     if k.dtype != v.dtype:
@@ -50,7 +50,7 @@ def check_attention(
     out: "torch.Tensor",
 ) -> None:
     """Check what both kinds of attention take."""
-    _check_pool(k_cache, v_cache)
+    check_pool(k_cache, v_cache)
     _check_rows(q, "q")
     check_size(q, "q", 2, k_cache.shape[2])
     if q.shape[1] == 0 or q.shape[1] % k_cache.shape[1]:
@@ -85,13 +85,27 @@ def check_integers(x: "torch.Tensor", name: str, size: int) -> None:
         raise TypeError(f"{name} must be int64")
 
 
+def check_slots(slots: "torch.Tensor", k_cache: "torch.Tensor") -> tuple[int, int, int]:
+    """Check where the formats of a cache begin, and return it."""
+    check_integers(slots, "slots", 3)
+    if slots.is_cuda:
+        raise ValueError("slots must be on the CPU")
+    int8, int4, end = slots.tolist()
+    if int8 != k_cache.shape[0]:
+        raise ValueError(f"slots[0] must be the cache's {k_cache.shape[0]} native slots, not {int8}")
+    if not int8 <= int4 <= end:
+        raise ValueError("slots must not fall")
+    return int8, int4, end
+
+
 def check_size(x: "torch.Tensor", name: str, axis: int, size: int) -> None:
     """Check one dimension."""
     if x.shape[axis] != size:
         raise ValueError(f"{name} must have size {size} in dimension {axis}, not {x.shape[axis]}")
 
 
-def _check_pool(k_cache: "torch.Tensor", v_cache: "torch.Tensor") -> None:
+def check_pool(k_cache: "torch.Tensor", v_cache: "torch.Tensor") -> None:
+    """Check keys and values of a cache against each other."""
     for x, name in ((k_cache, "k_cache"), (v_cache, "v_cache")):
         _check_rows(x, name)
         _check_contiguous(x, name)

@@ -6,6 +6,8 @@ import torch
 
 from superinfer.kernels.triton.blocks import padded
 from superinfer.kernels.triton.variants import Variant
+from superinfer.kv.formats import PAGE_TOKENS, Format
+from superinfer.kv.layout import KvShape
 
 GROUP = 4  # query heads of a KV head, as in Llama 3 8B
 SLOT_BYTES = 4
@@ -46,6 +48,15 @@ def key_bytes(variant: Variant) -> int:
     """Bytes a program reads for each key: key, value and slot."""
     itemsize: int = variant.dtype.itemsize
     return 2 * variant.dim * itemsize + SLOT_BYTES
+
+
+def format_bytes(fmt: Format, dim: int) -> float:
+    """Bytes of a key and its value in one head, scales and zeros included, and of the slot that tells where they are.
+
+    Of a sealed page one slot is enough; a native one may lie scattered.
+    """
+    slots = SLOT_BYTES if fmt is Format.NATIVE else SLOT_BYTES / PAGE_TOKENS
+    return KvShape(layers=1, heads=1, k_dim=dim, v_dim=dim).token_bytes(fmt) + slots
 
 
 def useful_operations(variant: Variant) -> int:

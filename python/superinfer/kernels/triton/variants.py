@@ -6,12 +6,29 @@ from typing import Any
 import torch
 from triton.compiler import ASTSource
 
-from superinfer.kernels.triton import decode, extend, store
-from superinfer.kernels.triton.blocks import ELEMENTWISE, Blocks, decode_blocks, extend_blocks, padded
+from superinfer.kernels.triton import decode, extend, mixed_decode, mixed_extend, seal, store
+from superinfer.kernels.triton.blocks import (
+    ELEMENTWISE,
+    Blocks,
+    decode_blocks,
+    extend_blocks,
+    mixed_decode_blocks,
+    mixed_extend_blocks,
+    padded,
+)
 from superinfer.kernels.triton.scores import TYPES
 
 FLOATS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
-INDICES = {"req_to_token": "*i32"} | dict.fromkeys(("rows", "seq_lens", "prefix_lens", "qo_indptr", "loc"), "*i64")
+LONGS = ("rows", "seq_lens", "prefix_lens", "qo_indptr", "loc", "source", "target")
+INDICES = {"req_to_token": "*i32"} | dict.fromkeys(LONGS, "*i64")
+HOMES = {
+    "attend_block": extend,
+    "store_heads": store,
+    "attend_mixed_split": mixed_decode,
+    "attend_mixed_block": mixed_extend,
+    "seal_key_heads": seal,
+    "seal_value_heads": seal,
+}
 SCALARS = {"factor": "fp32", "cap": "fp32"}
 ANY_NUMBER = {"slots", "kv_heads", "group", "requests", "window", "tokens", "heads", "q_heads", *SCALARS}
 
@@ -37,8 +54,7 @@ class Variant:
     @property
     def kernel(self) -> Any:
         """The function that Triton compiles."""
-        home = {"attend_block": extend, "store_heads": store}.get(self.name, decode)
-        return getattr(home, self.name)
+        return getattr(HOMES.get(self.name, decode), self.name)
 
     def source(self) -> ASTSource:
         """What to compile; pointers and strides are multiples of 16, as the launch would find them."""
@@ -94,8 +110,42 @@ def store_variant(dtype: torch.dtype, dim: int) -> Variant:
     )
 
 
+def mixed_decode_variant(dtype: torch.dtype, dim: int) -> Variant:
+    """The part of decode attention over several formats that reads the cache."""
+    blocks = mixed_decode_blocks(padded(dim), dtype.itemsize)
+    splits = {"SPLITS": decode.SPLITS, "LEAST_KEYS": decode.LEAST_KEYS}
+    return Variant("attend_mixed_split", dtype, dim, blocks, _by_page(dtype, dim, blocks) | splits)
+
+
+def mixed_extend_variant(dtype: torch.dtype, dim: int) -> Variant:
+    """Causal extend attention of up to 16 requests over several formats."""
+    blocks = mixed_extend_blocks(padded(dim), dtype.itemsize)
+    constants = _by_page(dtype, dim, blocks) | {"CAUSAL": True, "REQUESTS": padded(16)}
+    return Variant("attend_mixed_block", dtype, dim, blocks, constants)
+
+
+def seal_variant(name: str, dtype: torch.dtype, dim: int, bits: int) -> Variant:
+    """Sealing native keys or values."""
+    constants = {"DIM": dim, "PADDED": padded(dim), "FROM_BITS": 0, "BITS": bits}
+    return Variant(name, dtype, dim, ELEMENTWISE, constants)
+
+
+def _by_page(dtype: torch.dtype, dim: int, blocks: Blocks) -> dict[str, Any]:
+    constants = _attention(dtype, dim, blocks)
+    del constants["KEYS"]
+    return constants
+
+
+def mixed_variants() -> list[Variant]:
+    """Those of the report on several formats."""
+    shapes = [(torch.bfloat16, 64), (torch.bfloat16, 128), (torch.float16, 128), (torch.float32, 64)]
+    attention = [make(dtype, dim) for make in (mixed_decode_variant, mixed_extend_variant) for dtype, dim in shapes]
+    names = ("seal_key_heads", "seal_value_heads")
+    return [*attention, *(seal_variant(name, torch.bfloat16, 128, 4) for name in names)]
+
+
 def all_variants() -> list[Variant]:
-    """Those of the report."""
+    """Those of the report on one format."""
     sixteen = [(dtype, dim) for dtype in (torch.float16, torch.bfloat16) for dim in (64, 80, 128)]
     shapes = [*sixteen, (torch.bfloat16, 256), (torch.float32, 64), (torch.float32, 128)]
     attention = [make(dtype, dim) for make in (decode_variant, extend_variant) for dtype, dim in shapes]

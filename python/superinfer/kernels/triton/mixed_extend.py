@@ -1,0 +1,154 @@
+"""Extend attention over pages of several formats, in blocks of queries as that over one format."""
+
+# mypy: disable-error-code="untyped-decorator"
+import torch
+import triton
+import triton.language as tl
+
+from superinfer.kernels.triton.blocks import mixed_extend_blocks, padded
+from superinfer.kernels.triton.extend import find_block
+from superinfer.kernels.triton.loads import load_rows
+from superinfer.kernels.triton.scores import TYPES, ScoreOptions, accumulate, capped, operand
+from superinfer.kernels.triton.sealed import PAGE, load_page
+
+
+@triton.jit(do_not_specialize=["requests"])  # no compilation in the middle of serving for a batch of 1 or of 16
+def attend_mixed_block(
+    q: tl.tensor,
+    k_cache: tl.tensor,
+    v_cache: tl.tensor,
+    req_to_token: tl.tensor,
+    rows: tl.tensor,
+    seq_lens: tl.tensor,
+    prefix_lens: tl.tensor,
+    qo_indptr: tl.tensor,
+    out: tl.tensor,
+    q_stride: tl.tensor,
+    q_head_stride: tl.tensor,
+    out_stride: tl.tensor,
+    out_head_stride: tl.tensor,
+    table_stride: tl.tensor,
+    int8_slot: tl.tensor,
+    int4_slot: tl.tensor,
+    end_slot: tl.tensor,
+    kv_heads: tl.tensor,
+    group: tl.tensor,
+    requests: tl.tensor,
+    factor: tl.tensor,
+    cap: tl.tensor,
+    CAUSAL: tl.constexpr,
+    CAPPED: tl.constexpr,
+    REQUESTS: tl.constexpr,
+    ROWS: tl.constexpr,
+    DIM: tl.constexpr,
+    V_DIM: tl.constexpr,
+    DIM_PADDED: tl.constexpr,
+    V_PADDED: tl.constexpr,
+    OPERAND: tl.constexpr,
+) -> None:
+    """``ROWS`` pairs of query and head of one request and one KV head."""
+    request, block = find_block(qo_indptr, requests, group, ROWS, REQUESTS)
+    if request < requests:
+        kv_head = tl.program_id(1)
+        length = tl.load(seq_lens + request).to(tl.int32)
+        prefix = tl.load(prefix_lens + request).to(tl.int32)
+        row = block.to(tl.int32) * ROWS + tl.arange(0, ROWS)
+        query_position = prefix + row // group
+        live = query_position < length
+        token = tl.load(qo_indptr + request) + row // group
+        head = kv_head * group + row % group
+        query = load_rows(q, token * q_stride + head * q_head_stride, live, DIM, DIM_PADDED, OPERAND)
+        end = tl.minimum(tl.max(query_position, 0) + 1, length) if CAUSAL else length
+        table = req_to_token + tl.load(rows + request) * table_stride
+        weighted = tl.zeros((ROWS, V_PADDED), tl.float32)
+        peak = tl.full((ROWS,), float("-inf"), tl.float32)
+        total = tl.zeros((ROWS,), tl.float32)
+        for start in range(0, end, PAGE):
+            position = start + tl.arange(0, PAGE)
+            keys, values, known = load_page(
+                k_cache,
+                v_cache,
+                table,
+                start,
+                end,
+                int8_slot,
+                int4_slot,
+                end_slot,
+                kv_head,
+                kv_heads,
+                DIM,
+                V_DIM,
+                DIM_PADDED,
+                V_PADDED,
+                OPERAND,
+            )
+            scores = capped(tl.dot(query, keys, input_precision="ieee"), factor, cap, CAPPED)
+            scores = tl.where(known[None, :], scores, float("nan"))
+            seen = (position < end)[None, :] & (query_position >= 0)[:, None]
+            if CAUSAL:
+                seen = seen & (position[None, :] <= query_position[:, None])
+            scores = tl.where(seen, scores, float("-inf"))
+            weighted, peak, total = accumulate(scores, values, weighted, peak, total)
+        column = tl.arange(0, V_PADDED)
+        target = out + (token * out_stride + head * out_head_stride)[:, None] + column[None, :]
+        mask = live[:, None] & (column < V_DIM)[None, :]
+        tl.store(target, (weighted / total[:, None]).to(out.dtype.element_ty), mask=mask)
+
+
+def launch(
+    q: torch.Tensor,
+    k_cache: torch.Tensor,
+    v_cache: torch.Tensor,
+    slots: tuple[int, int, int],
+    req_to_token: torch.Tensor,
+    rows: torch.Tensor,
+    seq_lens: torch.Tensor,
+    prefix_lens: torch.Tensor,
+    qo_indptr: torch.Tensor,
+    out: torch.Tensor,
+    options: ScoreOptions,
+    causal: bool,
+) -> None:
+    """Launch the kernel on arguments that are known to be right."""
+    tokens, q_heads, dim = q.shape
+    if tokens == 0:
+        return
+    _, kv_heads, v_dim = v_cache.shape
+    group = q_heads // kv_heads
+    requests = rows.numel()
+    dtype = operand(q, k_cache)
+    blocks = mixed_extend_blocks(max(padded(dim), padded(v_dim)), dtype.itemsize)
+    # Each request may leave its last block partly empty.
+    programs = triton.cdiv(tokens * group, blocks.rows) + requests
+    attend_mixed_block[(programs, kv_heads)](
+        q,
+        k_cache,
+        v_cache,
+        req_to_token,
+        rows,
+        seq_lens,
+        prefix_lens,
+        qo_indptr,
+        out,
+        q.stride(0),
+        q.stride(1),
+        out.stride(0),
+        out.stride(1),
+        req_to_token.stride(0),
+        *slots,
+        kv_heads,
+        group,
+        requests,
+        options.factor,
+        options.cap,
+        CAUSAL=causal,
+        CAPPED=options.cap > 0,
+        REQUESTS=padded(requests),
+        ROWS=blocks.rows,
+        DIM=dim,
+        V_DIM=v_dim,
+        DIM_PADDED=padded(dim),
+        V_PADDED=padded(v_dim),
+        OPERAND=TYPES[dtype],
+        **blocks.options,
+    )

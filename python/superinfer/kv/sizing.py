@@ -1,0 +1,83 @@
+"""Region sizes as an operator writes them: ``--kv-budget`` and ``--kv-regions``."""
+
+import math
+import re
+from collections.abc import Mapping
+
+from superinfer.kv.formats import Format, parse_format
+from superinfer.kv.layout import KvShape
+from superinfer.kv.regions import SLAB_PAGES, Regions
+
+UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+
+
+def parse_bytes(text: str, field: str = "kv_budget") -> int:
+    """Bytes of ``512m``, ``1.5GiB`` or ``123456``; units are powers of 1024.
+
+    Raises:
+        ValueError: ``text`` is no such size; names the field.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{field}: {text!r} is not a size such as 512m, 1.5g or 123456")
+    return int(float(found[1]) * UNITS[found[2].lower()])
+
+
+def parse_regions(text: str, field: str = "kv_regions") -> dict[Format, float]:
+    """Shares of ``native:0.3,int8:0.3,int4:0.4``; formats that are not named get nothing.
+
+    Raises:
+        ValueError: A format is unknown or named twice, a share is no number from 0 to 1, they do not add up to 1, or
+            nothing is native; names the field.
+    """
+    shares = dict.fromkeys(Format, 0.0)
+    named = set()
+    for part in text.split(","):
+        name, colon, number = part.partition(":")
+        fmt = parse_format(field, name.strip())
+        if not colon:
+            raise ValueError(f"{field}: {part!r} must be FORMAT:SHARE")
+        if fmt in named:
+            raise ValueError(f"{field}: {fmt.label} is named twice")
+        named.add(fmt)
+        shares[fmt] = _share(field, fmt, number)
+    if not math.isclose(sum(shares.values()), 1.0, abs_tol=1e-6):
+        raise ValueError(f"{field}: the shares add up to {sum(shares.values()):g}, not to 1")
+    if shares[Format.NATIVE] == 0:
+        raise ValueError(f"{field}: native must have a share, as every page is born native")
+    return shares
+
+
+def _share(field: str, fmt: Format, text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise ValueError(f"{field}: the share of {fmt.label} must be from 0 to 1, not {text.strip()!r}")
+    return share
+
+
+def size_regions(
+    shape: KvShape, budget_bytes: int, shares: Mapping[Format, float], slab_pages: int = SLAB_PAGES
+) -> Regions:
+    """Cut a budget into whole slabs: one for each share above 0, the rest as the shares say, to the nearest slab.
+
+    Raises:
+        ValueError: The budget has fewer slabs than there are shares above 0; names ``kv_budget``.
+    """
+    slab_bytes = slab_pages * shape.page_bytes(Format.NATIVE)
+    slabs = budget_bytes // slab_bytes
+    present = [fmt for fmt in Format if shares[fmt] > 0]
+    if slabs < len(present):
+        raise ValueError(
+            f"kv_budget: {budget_bytes} bytes are {slabs} slabs of {slab_bytes}, fewer than the {len(present)} regions"
+        )
+    spare = slabs - len(present)
+    edges, share = [], 0.0
+    for fmt in (Format.NATIVE, Format.INT8):
+        share += shares[fmt]
+        guaranteed = sum(1 for other in present if other <= fmt)
+        edges.append(guaranteed + round(share * spare))
+    return Regions(shape, slabs, (edges[0], edges[1]), slab_pages)
