@@ -120,6 +120,6 @@ def test_a_session_goes_on_where_it_was(restless_server):
 
 
 def session_turn(client, session, ids, rid):
-    params = {"id": session, "rid": rid, "offset": -1, "replace": False}
+    params = {"id": session, "rid": rid, "offset": 0, "replace": False}
     body = {"input_ids": ids, "session_params": params, "sampling_params": GREEDY}
     return client.post("/generate", json=body).json()
