@@ -104,20 +104,22 @@ def test_a_request_that_fills_the_memory_alone_is_answered(restless_server):
     assert len(tokens) == 700
 
 
+GREEDY = {"temperature": 0, "max_new_tokens": 20, "ignore_eos": True}
+TURNS = [[*range(10, 40)], [*range(50, 60)]]
+
+
 def test_a_session_goes_on_where_it_was(restless_server):
     with restless_server.client() as client:
         session = client.post("/open_session", json={"capacity_of_str_len": 1000}).json()
-        first = session_turn(client, session, "once upon a time", None)
-        second = session_turn(client, session, " and then", first["meta_info"]["id"])
-        said = "once upon a time" + first["text"] + " and then"
-        plain = client.post("/generate", json={"text": said, "sampling_params": GREEDY}).json()
+        first = session_turn(client, session, TURNS[0], None)
+        second = session_turn(client, session, TURNS[1], first["meta_info"]["id"])
+        said = TURNS[0] + first["output_ids"] + TURNS[1]
+        plain = client.post("/generate", json={"input_ids": said, "sampling_params": GREEDY}).json()
         client.post("/close_session", json={"session_id": session})
-    assert second["text"] == plain["text"]
+    assert second["output_ids"] == plain["output_ids"]
 
 
-GREEDY = {"temperature": 0, "max_new_tokens": 20, "ignore_eos": True}
-
-
-def session_turn(client, session, text, rid):
-    params = {"id": session, "rid": rid, "offset": -1, "replace": False}
-    return client.post("/generate", json={"text": text, "session_params": params, "sampling_params": GREEDY}).json()
+def session_turn(client, session, ids, rid):
+    params = {"id": session, "rid": rid, "offset": 0, "replace": False}
+    body = {"input_ids": ids, "session_params": params, "sampling_params": GREEDY}
+    return client.post("/generate", json=body).json()
