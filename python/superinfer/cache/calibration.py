@@ -53,7 +53,8 @@ class Calibration:
 
     def apply(self, logits: Floats) -> Floats:
         """The corrected log odds, kept to what exponentials can bear."""
-        return np.clip(logits + self.shift, -FIRM, FIRM)
+        corrected: Floats = np.clip(logits + self.shift, -FIRM, FIRM)
+        return corrected
 
     def watch(self, slot: int, now_s: float, logits: Floats) -> None:
         """The node was used, and this was predicted for what comes next."""
