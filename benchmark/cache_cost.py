@@ -6,7 +6,9 @@ import resource
 import shlex
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from time import thread_time_ns
@@ -79,7 +81,7 @@ class Traffic:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print, and write what was asked for."""
     options = _parser().parse_args(argv)
-    results = [measure(rule, size, options.turns) for size in options.sizes for rule in RULES]
+    results = [_apart(rule, size, options.turns) for size in options.sizes for rule in RULES]
     for result in results:
         print(LINE.format(**result))
     report = {
@@ -93,16 +95,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         save_plot(results, options.plot)
 
 
+def _apart(rule: str, nodes: int, turns: int) -> dict[str, Any]:
+    # In a process of its own: memory that another measurement has freed would be used again, and not be seen.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(measure, rule, nodes, turns).result()
+
+
 def measure(rule: str, nodes: int, turns: int) -> dict[str, Any]:
     """CPU time of this thread per node used and per victim, with so many nodes resident, and memory per node."""
+    warm = Traffic(Evictor(_rule(rule, 50)), 50 * TOKENS, Random(0))
+    for _ in range(20):
+        warm.turn([])  # compiles
     before = _resident_bytes()
     traffic = Traffic(Evictor(_rule(rule, nodes), ghosts=nodes), nodes * TOKENS, Random(0))
     tips: list[list[int]] = []
     while traffic.cache.resident_tokens < traffic.capacity_tokens:
         traffic.turn(tips)
-    grown = _resident_bytes() - before
     for _ in range(turns // 4):
         traffic.turn(tips)
+    grown = _resident_bytes() - before
     traffic.forget_times()
     for _ in range(turns):
         traffic.turn(tips)
@@ -131,8 +142,10 @@ def _resident_bytes() -> int:
 
 def save_plot(results: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw both times against the number of nodes."""
-    from matplotlib.figure import Figure  # not for whoever plots nothing
+    import matplotlib  # not for whoever plots nothing
+    from matplotlib.figure import Figure
 
+    matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: small, and can be searched
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     for axes, name, title in zip(
         figure.subplots(1, 2, sharey=True), ("use_us", "victim_us"), ("per node used", "per victim"), strict=True

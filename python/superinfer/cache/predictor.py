@@ -92,62 +92,79 @@ def forward(
     """Compute ``Predictor.logits``, node by node: the mean over the networks."""
     (sc, ss, ic, isc, win, wb, kind, tenant, iin, ib, position, wq, wk, wv, hin, hb, ow, ob) = weights
     rows = np.empty((ITEMS + 1, WIDTH), np.float32)
+    scratch = np.empty((2, ITEMS + 1, WIDTH), np.float32)
     both = np.empty(2 * WIDTH, np.float32)
-    out[:] = 0
+    hidden = np.empty(HIDDEN, np.float32)
+    logits = np.empty(out.shape[1], np.float32)
     for number in range(len(slots)):
         slot = slots[number]
         first = max(ITEMS - seen[slot], 0)
+        out[number] = 0
         for net in range(len(wb)):
-            facts = wb[net] + kind[net, codes[slot, 0]] + tenant[net, codes[slot, 1]]
-            for feature in range(STATIC_FEATURES):
-                facts += (static[slot, feature] - sc[net, feature]) / ss[net, feature] * win[net, feature]
-            rows[ITEMS] = np.maximum(facts, np.float32(0))
+            for index in range(WIDTH):
+                rows[ITEMS, index] = wb[net, index] + kind[net, codes[slot, 0], index]
+                rows[ITEMS, index] += tenant[net, codes[slot, 1], index]
+            layer(static[slot], sc[net], ss[net], win[net], rows[ITEMS])
             for item in range(first, ITEMS):
-                row = ib[net] + position[net, item]
-                for feature in range(ITEM_FEATURES):
-                    row += (items[slot, item, feature] - ic[net, feature]) / isc[net, feature] * iin[net, feature]
-                rows[item] = np.maximum(row, np.float32(0))
+                for index in range(WIDTH):
+                    rows[item, index] = ib[net, index] + position[net, item, index]
+                layer(items[slot, item], ic[net], isc[net], iin[net], rows[item])
             both[:WIDTH] = rows[ITEMS]
-            attend(rows[first:], wq[net], wk[net], wv[net], both[WIDTH:])
-            hidden = hb[net].copy()
-            for feature in range(2 * WIDTH):
-                hidden += both[feature] * hin[net, feature]
-            out[number] += ob[net] / np.float32(len(wb))
-            for feature in range(HIDDEN):
-                if hidden[feature] > 0:
-                    out[number] += hidden[feature] / np.float32(len(wb)) * ow[net, feature]
+            attend(rows[first:], wq[net], wk[net], wv[net], scratch, both[WIDTH:])
+            hidden[:], logits[:] = hb[net], ob[net]
+            multiply(both, hin[net], hidden)
+            for index in range(HIDDEN):
+                hidden[index] = max(hidden[index], np.float32(0))
+            multiply(hidden, ow[net], logits)
+            for index in range(len(logits)):
+                out[number, index] += logits[index] / np.float32(len(wb))
 
 
 @compiled
-def attend(rows: Floats, wq: Floats, wk: Floats, wv: Floats, context: Floats) -> None:
+def layer(features: Floats, center: Floats, scale: Floats, matrix: Floats, out: Floats) -> None:
+    """Add the standardised features times a matrix to ``out``, and cut it off at zero."""
+    for feature in range(len(features)):
+        value = (features[feature] - center[feature]) / scale[feature]
+        for index in range(len(out)):
+            out[index] += value * matrix[feature, index]
+    for index in range(len(out)):
+        out[index] = max(out[index], np.float32(0))
+
+
+@compiled
+def attend(rows: Floats, wq: Floats, wk: Floats, wv: Floats, scratch: Floats, context: Floats) -> None:
     """Attention of the last row over all of them, a head after the other."""
     size = WIDTH // HEADS
     count = len(rows)
-    query = multiply(rows[count - 1], wq)
-    scores = np.empty((HEADS, count), np.float32)
-    values = np.empty((count, WIDTH), np.float32)
+    keys, values = scratch[0], scratch[1]
+    query = np.zeros(WIDTH, np.float32)
+    shares = np.empty(count, np.float32)
+    multiply(rows[count - 1], wq, query)
+    scratch[:] = 0
     for row in range(count):
-        key = multiply(rows[row], wk)
-        values[row] = multiply(rows[row], wv)
-        for head in range(HEADS):
-            total = np.float32(0)
-            for index in range(head * size, (head + 1) * size):
-                total += query[index] * key[index]
-            scores[head, row] = total / np.float32(np.sqrt(size))
+        multiply(rows[row], wk, keys[row])
+        multiply(rows[row], wv, values[row])
     for head in range(HEADS):
-        shares = np.exp(scores[head] - scores[head].max())
-        shares /= shares.sum()
+        heaviest = np.float32(-np.inf)
+        for row in range(count):
+            score = np.float32(0)
+            for index in range(head * size, (head + 1) * size):
+                score += query[index] * keys[row, index]
+            shares[row] = score / np.float32(np.sqrt(size))
+            heaviest = max(heaviest, shares[row])
+        total = np.float32(0)
+        for row in range(count):
+            shares[row] = np.exp(shares[row] - heaviest)
+            total += shares[row]
         for index in range(head * size, (head + 1) * size):
-            total = np.float32(0)
+            context[index] = 0
             for row in range(count):
-                total += shares[row] * values[row, index]
-            context[index] = total
+                context[index] += shares[row] / total * values[row, index]
 
 
 @compiled
-def multiply(row: Floats, matrix: Floats) -> Floats:
-    """A row times a matrix, in one order on every machine."""
-    out = np.zeros(matrix.shape[1], np.float32)
-    for index in range(len(row)):
-        out += row[index] * matrix[index]
-    return out
+def multiply(row: Floats, matrix: Floats, out: Floats) -> None:
+    """Add a row times a matrix to ``out``, in one order on every machine."""
+    for feature in range(len(row)):
+        for index in range(len(out)):
+            out[index] += row[feature] * matrix[feature, index]

@@ -61,13 +61,14 @@ def rates(logits: Floats, edges_s: Floats) -> NDArray[np.float64]:
     """
     horizons = len(edges_s)
     best = np.zeros(horizons + 1, np.float64)
+    hazards = 1.0 / (1.0 + np.exp(-logits.astype(np.float64)))
+    widths = edges_s.astype(np.float64)
+    widths[1:] -= edges_s[:-1]
     for start in range(horizons):
         survived, held_s = 1.0, 0.0
         for index in range(start, horizons):
-            hazard = 1.0 / (1.0 + np.exp(-np.float64(logits[index])))
-            width = edges_s[index] - (edges_s[index - 1] if index else 0.0)
-            held_s += survived * width * (1.0 - hazard / 2)
-            survived *= 1.0 - hazard
+            held_s += survived * widths[index] * (1.0 - hazards[index] / 2)
+            survived *= 1.0 - hazards[index]
             best[start] = max(best[start], (1.0 - survived) / held_s)
     best[horizons] = best[horizons - 1] / 2
     return best

@@ -27,22 +27,31 @@ class Table(KeyRule[int]):
     def __init__(self, load: Sequence[Request]) -> None:
         """Learn from a load, as a cache that loses nothing would see it."""
         self._chances = _chances(load)
+        self._uses: dict[int, int] = {}
+
+    def born(self, slot: int, use: Use) -> None:
+        """Count the use; also those before a removal count, as long as they are remembered."""
+        self._uses[slot] = 1
+
+    def used(self, slot: int, use: Use) -> None:
+        """Count the use."""
+        self._uses[slot] += 1
 
     def key(self, slot: int, now_s: float) -> tuple[Key, float]:
         """By chance, then last use."""
         last = self.nodes.last[slot]
         age = next((index for index, edge_s in enumerate(AGES_S) if now_s - last.time_s < edge_s), len(AGES_S))
         until_s = last.time_s + AGES_S[age] if age < len(AGES_S) else inf
-        chance = self._chances.get((age, *_cell(self.nodes, slot)), 0.0)
+        chance = self._chances.get((age, *_cell(self.nodes, slot, self._uses[slot])), 0.0)
         return (chance, last.seq, -self.nodes.depth[slot]), until_s
 
 
-def _cell(nodes: Nodes[int], slot: int) -> tuple[int, int, int]:
+def _cell(nodes: Nodes[int], slot: int, uses: int) -> tuple[int, int, int]:
     last = nodes.last[slot]
     found = last.prompt_tokens - last.new_tokens
     # Every prompt of a service begins alike: what is found in the first block is no conversation.
     continued = (found > 512) + (found > 0.5 * last.prompt_tokens)
-    return min(nodes.uses[slot], 4), continued, int(log2(nodes.depth[slot]))
+    return min(uses, 4), continued, int(log2(nodes.depth[slot]))
 
 
 class _Watcher(KeyRule[int]):
@@ -51,7 +60,7 @@ class _Watcher(KeyRule[int]):
         self.closed: list[tuple[float, float, tuple[int, int, int]]] = []
 
     def born(self, slot: int, use: Use) -> None:
-        self.open[slot] = (use.time_s, _cell(self.nodes, slot))
+        self.open[slot] = (use.time_s, _cell(self.nodes, slot, self.nodes.uses[slot]))
 
     def used(self, slot: int, use: Use) -> None:
         since_s, cell = self.open[slot]
