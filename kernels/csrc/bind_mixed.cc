@@ -9,8 +9,6 @@
 namespace superinfer {
 namespace {
 
-int64_t byte_size(DType dtype) { return dtype == DType::kFloat32 ? 4 : 2; }
-
 // Pages of a format that the memory of both keys and values has room for.
 void check_room(const MixedPool& pool, KvFormat format, int64_t pages) {
   const int64_t k_page = pool.native.heads * key_layout(format, pool.native.k_dim).size;
@@ -26,7 +24,7 @@ MixedPool mixed_pool_of(const TensorView& k_cache, const TensorView& v_cache, co
   pool.native = pool_of(k_cache, v_cache);
   pool.k = static_cast<uint8_t*>(pool.native.k);
   pool.v = static_cast<uint8_t*>(pool.native.v);
-  const int64_t size = byte_size(pool.native.dtype);
+  const int64_t size = bytes_of(pool.native.dtype);
   pool.k_bytes = k_cache.numel() * size;
   pool.v_bytes = v_cache.numel() * size;
   const int64_t* first = integers<int64_t>(slots, "slots", 3);
