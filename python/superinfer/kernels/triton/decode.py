@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 from superinfer.kernels.triton.blocks import ELEMENTWISE, decode_blocks, padded
-from superinfer.kernels.triton.loads import load_heads, load_rows, load_slots
+from superinfer.kernels.triton.loads import load_heads, load_rows, load_slots, store_rows
 from superinfer.kernels.triton.scores import TYPES, ScoreOptions, accumulate, capped, operand
 
 SPLITS = 16  # times 8 KV heads, a common number, there is work for every multiprocessor of an A100 at one request
@@ -21,6 +21,23 @@ LEAST_KEYS = 128  # of a split: below, reading and merging partial results outwe
 def keys_per_split(visible: tl.tensor, SPLITS: tl.constexpr, LEAST_KEYS: tl.constexpr) -> tl.tensor:
     """Keys of each split but the last: a multiple of ``LEAST_KEYS``."""
     return tl.cdiv(tl.cdiv(visible, SPLITS), LEAST_KEYS) * LEAST_KEYS
+
+
+@triton.jit
+def store_split(
+    partial: tl.tensor,
+    sums: tl.tensor,
+    result: tl.tensor,
+    live: tl.tensor,
+    weighted: tl.tensor,
+    peak: tl.tensor,
+    total: tl.tensor,
+    V_DIM: tl.constexpr,
+    V_PADDED: tl.constexpr,
+) -> None:
+    """Write the results of a split, where ``merge_splits`` looks for them."""
+    store_rows(partial, result * V_DIM, live, weighted / total[:, None], V_DIM, V_PADDED)
+    tl.store(sums + result, peak + tl.log2(total), mask=live)
 
 
 @triton.jit
@@ -86,10 +103,7 @@ def attend_split(
             values = load_heads(v_cache, found, known, kv_head, kv_heads, V_DIM, V_PADDED, OPERAND)
             weighted, peak, total = accumulate(scores, values, weighted, peak, total)
         result = (request * kv_heads * group + head) * SPLITS + split
-        column = tl.arange(0, V_PADDED)
-        target = partial + result[:, None] * V_DIM + column[None, :]
-        tl.store(target, weighted / total[:, None], mask=live[:, None] & (column < V_DIM)[None, :])
-        tl.store(sums + result, peak + tl.log2(total), mask=live)
+        store_split(partial, sums, result, live, weighted, peak, total, V_DIM, V_PADDED)
 
 
 @triton.jit
@@ -144,8 +158,7 @@ def launch(
     group = q_heads // kv_heads
     dtype = operand(q, k_cache)
     blocks = decode_blocks(max(padded(dim), padded(v_dim)), dtype.itemsize)
-    partial = torch.empty(requests, q_heads, SPLITS, v_dim, dtype=torch.float32, device=q.device)
-    sums = torch.empty(requests, q_heads, SPLITS, dtype=torch.float32, device=q.device)
+    partial, sums = room_for_splits(out)
     attend_split[(requests, kv_heads * triton.cdiv(group, blocks.rows), SPLITS)](
         q,
         k_cache,
@@ -176,6 +189,21 @@ def launch(
         OPERAND=TYPES[dtype],
         **blocks.options,
     )
+    launch_merge(partial, sums, seq_lens, out, options)
+
+
+def room_for_splits(out: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Room for the results of all splits, and for their sums."""
+    requests, q_heads, v_dim = out.shape
+    partial = torch.empty(requests, q_heads, SPLITS, v_dim, dtype=torch.float32, device=out.device)
+    return partial, torch.empty(requests, q_heads, SPLITS, dtype=torch.float32, device=out.device)
+
+
+def launch_merge(
+    partial: torch.Tensor, sums: torch.Tensor, seq_lens: torch.Tensor, out: torch.Tensor, options: ScoreOptions
+) -> None:
+    """Launch the second kernel."""
+    requests, q_heads, v_dim = out.shape
     merge_splits[(requests, q_heads)](
         partial,
         sums,

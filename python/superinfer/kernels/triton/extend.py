@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 from superinfer.kernels.triton.blocks import extend_blocks, padded
-from superinfer.kernels.triton.loads import load_heads, load_rows, load_slots
+from superinfer.kernels.triton.loads import load_heads, load_rows, load_slots, store_rows
 from superinfer.kernels.triton.scores import TYPES, ScoreOptions, accumulate, capped, operand
 
 
@@ -99,10 +99,8 @@ def attend_block(
             scores = tl.where(seen, scores, float("-inf"))
             values = load_heads(v_cache, found, known, kv_head, kv_heads, V_DIM, V_PADDED, OPERAND)
             weighted, peak, total = accumulate(scores, values, weighted, peak, total)
-        column = tl.arange(0, V_PADDED)
-        target = out + (token * out_stride + head * out_head_stride)[:, None] + column[None, :]
-        mask = live[:, None] & (column < V_DIM)[None, :]
-        tl.store(target, (weighted / total[:, None]).to(out.dtype.element_ty), mask=mask)
+        place = token * out_stride + head * out_head_stride
+        store_rows(out, place, live, weighted / total[:, None], V_DIM, V_PADDED)
 
 
 def launch(

@@ -1,4 +1,4 @@
-"""Reading keys and values through the slot table."""
+"""Reading keys and values through the slot table, and dense rows; writing these."""
 
 # mypy: disable-error-code="untyped-decorator"
 import triton
@@ -45,3 +45,13 @@ def load_rows(
     column = tl.arange(0, PADDED)
     mask = live[:, None] & (column < DIM)[None, :]
     return tl.load(x + start[:, None] + column[None, :], mask=mask, other=0.0).to(OPERAND)
+
+
+@triton.jit
+def store_rows(
+    x: tl.tensor, start: tl.tensor, live: tl.tensor, rows: tl.tensor, DIM: tl.constexpr, PADDED: tl.constexpr
+) -> None:
+    """Write ``rows`` ``[rows, PADDED]`` at these offsets, up to ``DIM`` and where ``live``."""
+    column = tl.arange(0, PADDED)
+    mask = live[:, None] & (column < DIM)[None, :]
+    tl.store(x + start[:, None] + column[None, :], rows.to(x.dtype.element_ty), mask=mask)

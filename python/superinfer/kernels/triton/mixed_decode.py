@@ -5,8 +5,15 @@ import torch
 import triton
 import triton.language as tl
 
-from superinfer.kernels.triton.blocks import ELEMENTWISE, mixed_decode_blocks, padded
-from superinfer.kernels.triton.decode import LEAST_KEYS, SPLITS, keys_per_split, merge_splits
+from superinfer.kernels.triton.blocks import mixed_decode_blocks, padded
+from superinfer.kernels.triton.decode import (
+    LEAST_KEYS,
+    SPLITS,
+    keys_per_split,
+    launch_merge,
+    room_for_splits,
+    store_split,
+)
 from superinfer.kernels.triton.loads import load_rows
 from superinfer.kernels.triton.scores import TYPES, ScoreOptions, accumulate, capped, operand
 from superinfer.kernels.triton.sealed import PAGE, load_page
@@ -83,10 +90,7 @@ def attend_mixed_split(
             scores = tl.where((start + tl.arange(0, PAGE) < end)[None, :], scores, float("-inf"))
             weighted, peak, total = accumulate(scores, values, weighted, peak, total)
         result = (request * kv_heads * group + head) * SPLITS + split
-        column = tl.arange(0, V_PADDED)
-        target = partial + result[:, None] * V_DIM + column[None, :]
-        tl.store(target, weighted / total[:, None], mask=live[:, None] & (column < V_DIM)[None, :])
-        tl.store(sums + result, peak + tl.log2(total), mask=live)
+        store_split(partial, sums, result, live, weighted, peak, total, V_DIM, V_PADDED)
 
 
 def launch(
@@ -108,8 +112,7 @@ def launch(
     group = q_heads // kv_heads
     dtype = operand(q, k_cache)
     blocks = mixed_decode_blocks(max(padded(dim), padded(v_dim)), dtype.itemsize)
-    partial = torch.empty(requests, q_heads, SPLITS, v_dim, dtype=torch.float32, device=q.device)
-    sums = torch.empty(requests, q_heads, SPLITS, dtype=torch.float32, device=q.device)
+    partial, sums = room_for_splits(out)
     attend_mixed_split[(requests, kv_heads * triton.cdiv(group, blocks.rows), SPLITS)](
         q,
         k_cache,
@@ -138,18 +141,4 @@ def launch(
         OPERAND=TYPES[dtype],
         **blocks.options,
     )
-    merge_splits[(requests, q_heads)](
-        partial,
-        sums,
-        seq_lens,
-        out,
-        out.stride(0),
-        out.stride(1),
-        q_heads,
-        options.window,
-        SPLITS=SPLITS,
-        LEAST_KEYS=LEAST_KEYS,
-        V_DIM=v_dim,
-        V_PADDED=padded(v_dim),
-        **ELEMENTWISE.options,
-    )
+    launch_merge(partial, sums, seq_lens, out, options)

@@ -7,7 +7,7 @@ import triton.language as tl
 
 from superinfer.kernels.triton.blocks import mixed_extend_blocks, padded
 from superinfer.kernels.triton.extend import find_block
-from superinfer.kernels.triton.loads import load_rows
+from superinfer.kernels.triton.loads import load_rows, store_rows
 from superinfer.kernels.triton.scores import TYPES, ScoreOptions, accumulate, capped, operand
 from superinfer.kernels.triton.sealed import PAGE, load_page
 
@@ -89,10 +89,8 @@ def attend_mixed_block(
                 seen = seen & (position[None, :] <= query_position[:, None])
             scores = tl.where(seen, scores, float("-inf"))
             weighted, peak, total = accumulate(scores, values, weighted, peak, total)
-        column = tl.arange(0, V_PADDED)
-        target = out + (token * out_stride + head * out_head_stride)[:, None] + column[None, :]
-        mask = live[:, None] & (column < V_DIM)[None, :]
-        tl.store(target, (weighted / total[:, None]).to(out.dtype.element_ty), mask=mask)
+        place = token * out_stride + head * out_head_stride
+        store_rows(out, place, live, weighted / total[:, None], V_DIM, V_PADDED)
 
 
 def launch(

@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 
 from superinfer.kernels.triton.blocks import ELEMENTWISE, padded
-from superinfer.kernels.triton.sealed import BOUNDS_BYTES, PAGE, head_bytes, sealed_keys, sealed_values
+from superinfer.kernels.triton.sealed import BOUNDS_BYTES, PAGE, sealed_head, sealed_keys, sealed_values
 
 LEAST_SCALE_BITS: tl.constexpr = tl.constexpr(0x00800000)
 
@@ -87,7 +87,6 @@ def seal_key_heads(
     """One head of the keys of one page; ``FROM_BITS`` is 0 for a native source."""
     KEY_PARAMETERS: tl.constexpr = (DIM + 31) // 32 * 32
     head = tl.program_id(1)
-    memory = cache.to(tl.pointer_type(tl.uint8))
     from_slot, to_slot = tl.load(source + tl.program_id(0)), tl.load(target + tl.program_id(0))
     channel, token = tl.arange(0, PADDED), tl.arange(0, PAGE)
     inside = channel < DIM
@@ -95,12 +94,10 @@ def seal_key_heads(
         start = ((from_slot + token) * heads + head) * DIM
         x = tl.load(cache + start[None, :] + channel[:, None], mask=inside[:, None], other=0.0).to(tl.float32)
     else:
-        place = (from_slot - int8_slot) // PAGE * heads + head
-        x = sealed_keys(memory + place * head_bytes(KEY_PARAMETERS, DIM, 8), DIM, PADDED, 8)
+        x = sealed_keys(sealed_head(cache, from_slot, int8_slot, head, heads, DIM, 8), DIM, PADDED, 8)
     finite = tl.sum(tl.abs(x) * 0.0) == 0.0
     x = tl.where(x * 0.0 == 0.0, x, 0.0)
-    base = int8_slot if BITS == 8 else int4_slot
-    out = memory + ((to_slot - base) // PAGE * heads + head) * head_bytes(KEY_PARAMETERS, DIM, BITS)
+    out = sealed_head(cache, to_slot, int8_slot if BITS == 8 else int4_slot, head, heads, DIM, BITS)
     zero, scale = write_parameters(
         out, channel, inside, tl.min(x, 1), tl.max(x, 1), finite, (1 << BITS) - 1, KEY_PARAMETERS
     )
@@ -126,23 +123,20 @@ def seal_value_heads(
     GROUPS: tl.constexpr = PADDED // WIDTH
     PARAMETERS: tl.constexpr = (DIM + 31) // 32 * 32
     head = tl.program_id(1)
-    memory = cache.to(tl.pointer_type(tl.uint8))
     from_slot, to_slot = tl.load(source + tl.program_id(0)), tl.load(target + tl.program_id(0))
     channel, token, group = tl.arange(0, PADDED), tl.arange(0, PAGE), tl.arange(0, GROUPS)
     if FROM_BITS == 0:
         start = ((from_slot + token) * heads + head) * DIM
         x = tl.load(cache + start[:, None] + channel[None, :], mask=(channel < DIM)[None, :], other=0.0).to(tl.float32)
     else:
-        place = (from_slot - int8_slot) // PAGE * heads + head
-        x = sealed_values(memory + place * head_bytes(PARAMETERS, DIM, 8), DIM, PADDED, 8)
+        x = sealed_values(sealed_head(cache, from_slot, int8_slot, head, heads, DIM, 8), DIM, PADDED, 8)
     finite = tl.sum(tl.abs(x) * 0.0) == 0.0
     x = tl.reshape(tl.where(x * 0.0 == 0.0, x, 0.0), (PAGE, GROUPS, WIDTH))
     member = (group[:, None] * WIDTH + tl.arange(0, WIDTH)[None, :] < DIM)[None, :, :]
     low = tl.min(tl.where(member, x, float("inf")), 2)
     high = tl.max(tl.where(member, x, float("-inf")), 2)
     index = group[None, :] * PAGE + token[:, None]
-    base = int8_slot if BITS == 8 else int4_slot
-    out = memory + ((to_slot - base) // PAGE * heads + head) * head_bytes(PARAMETERS, DIM, BITS)
+    out = sealed_head(cache, to_slot, int8_slot if BITS == 8 else int4_slot, head, heads, DIM, BITS)
     zero, scale = write_parameters(out, index, index < PARAMETERS, low, high, finite, (1 << BITS) - 1, PARAMETERS)
     steps = tl.div_rn(x - zero[:, :, None], tl.broadcast_to(scale[:, :, None], x.shape))
     write_codes(out + 2 * PARAMETERS + BOUNDS_BYTES, tl.reshape(steps, (PAGE, PADDED)), PAGE, PADDED, PAGE, DIM, BITS)

@@ -17,6 +17,22 @@ def head_bytes(PARAMETERS: tl.constexpr, DIM: tl.constexpr, BITS: tl.constexpr) 
 
 
 @triton.jit
+def sealed_head(
+    cache: tl.tensor,
+    slot: tl.tensor,
+    first_slot: tl.tensor,
+    head: tl.tensor,
+    heads: tl.tensor,
+    DIM: tl.constexpr,
+    BITS: tl.constexpr,
+) -> tl.tensor:
+    """Where one head of the page at ``slot`` begins, if its format begins at ``first_slot``: a pointer to bytes."""
+    PARAMETERS: tl.constexpr = (DIM + 31) // 32 * 32
+    place = (slot - first_slot) // PAGE * heads + head
+    return cache.to(tl.pointer_type(tl.uint8)) + place * head_bytes(PARAMETERS, DIM, BITS)
+
+
+@triton.jit
 def parameters_at(
     head: tl.tensor, index: tl.tensor, mask: tl.tensor, PARAMETERS: tl.constexpr
 ) -> tuple[tl.tensor, tl.tensor]:
@@ -104,16 +120,14 @@ def load_page(
         values = load_heads(v_cache, found, known, head, heads, V_DIM, V_PADDED, OPERAND)
     else:
         known = known & (found == first + position - start) & (first % PAGE == 0)
-        k_bytes = k_cache.to(tl.pointer_type(tl.uint8))
-        v_bytes = v_cache.to(tl.pointer_type(tl.uint8))
-        KEY_PARAMETERS: tl.constexpr = (DIM + 31) // 32 * 32
-        V_PARAMETERS: tl.constexpr = (V_DIM + 31) // 32 * 32
         if first < int4_slot:
-            place = (first - int8_slot) // PAGE * heads + head
-            keys = sealed_keys(k_bytes + place * head_bytes(KEY_PARAMETERS, DIM, 8), DIM, DIM_PADDED, 8).to(OPERAND)
-            values = sealed_values(v_bytes + place * head_bytes(V_PARAMETERS, V_DIM, 8), V_DIM, V_PADDED, 8).to(OPERAND)
+            key_head = sealed_head(k_cache, first, int8_slot, head, heads, DIM, 8)
+            value_head = sealed_head(v_cache, first, int8_slot, head, heads, V_DIM, 8)
+            keys = sealed_keys(key_head, DIM, DIM_PADDED, 8).to(OPERAND)
+            values = sealed_values(value_head, V_DIM, V_PADDED, 8).to(OPERAND)
         else:
-            place = (first - int4_slot) // PAGE * heads + head
-            keys = sealed_keys(k_bytes + place * head_bytes(KEY_PARAMETERS, DIM, 4), DIM, DIM_PADDED, 4).to(OPERAND)
-            values = sealed_values(v_bytes + place * head_bytes(V_PARAMETERS, V_DIM, 4), V_DIM, V_PADDED, 4).to(OPERAND)
+            key_head = sealed_head(k_cache, first, int4_slot, head, heads, DIM, 4)
+            value_head = sealed_head(v_cache, first, int4_slot, head, heads, V_DIM, 4)
+            keys = sealed_keys(key_head, DIM, DIM_PADDED, 4).to(OPERAND)
+            values = sealed_values(value_head, V_DIM, V_PADDED, 4).to(OPERAND)
     return keys, values, known
