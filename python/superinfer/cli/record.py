@@ -6,19 +6,13 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
-
+from superinfer.cli.connection import add_recording, add_server, client, recorded
 from superinfer.cli.errors import UserError
-from superinfer.cli.trace import until_interrupted
-from superinfer.cli.values import positive_seconds
 from superinfer.observe.delivery import Delivery
 from superinfer.observe.errors import ObserveError
 from superinfer.observe.events import Step
 from superinfer.observe.server_state import ServerState, read_state
-from superinfer.observe.subscribe import Subscriber
 from superinfer.workload.steps import MeasuredRun, MeasuredStep, write_steps
-
-_TIMEOUT_S = 10.0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,18 +22,8 @@ def build_parser() -> argparse.ArgumentParser:
         description="Record the engine steps of a server under load, for superinfer simulate --calibrate. Ctrl-C ends "
         "the recording early.",
     )
-    parser.add_argument("--url", default="http://127.0.0.1:30000", help="the server (default: %(default)s)")
-    parser.add_argument("--api-key", metavar="KEY", help="the server's API key, if it has one")
-    parser.add_argument(
-        "--events", metavar="ENDPOINT", required=True, help="where the server publishes events: tcp://HOST:PORT"
-    )
-    parser.add_argument(
-        "--seconds",
-        type=positive_seconds,
-        default=60.0,
-        metavar="S",
-        help="length of the recording (default: %(default)s)",
-    )
+    add_server(parser)
+    add_recording(parser, seconds=60.0)
     parser.add_argument("--machine", metavar="TEXT", help="what the server runs on, for people (default: this machine)")
     parser.add_argument(
         "--out", type=Path, default=Path("run.json"), metavar="FILE", help="the steps (default: %(default)s)"
@@ -50,21 +34,19 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Record and write."""
     options = build_parser().parse_args(argv)
-    headers = {"authorization": f"Bearer {options.api_key}"} if options.api_key else {}
     try:
-        with httpx.Client(base_url=options.url, headers=headers, timeout=_TIMEOUT_S) as client:
-            state = read_state(client)
-        with Subscriber(options.events) as subscriber:
-            deliveries = list(until_interrupted(subscriber.receive(options.seconds)))
+        with client(options) as server:
+            state = read_state(server)
     except ObserveError as error:
         raise UserError(str(error)) from None
-    recorded = measured_run(deliveries, state, options.machine or f"{platform.machine()}, {os.cpu_count()} cores")
+    deliveries = recorded(options)
+    measured = measured_run(deliveries, state, options.machine or f"{platform.machine()}, {os.cpu_count()} cores")
     try:
-        write_steps(recorded, options.out)
+        write_steps(measured, options.out)
     except OSError as error:
         raise UserError(f"{options.out}: cannot be written: {error.strerror}") from None
     gaps = sum(delivery.gap is not None for delivery in deliveries)
-    print(f"{options.out}: {len(recorded.steps)} steps, {gaps} gaps")
+    print(f"{options.out}: {len(measured.steps)} steps, {gaps} gaps")
     return 0
 
 

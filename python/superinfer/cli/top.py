@@ -9,6 +9,7 @@ import httpx
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from superinfer.cli.connection import add_events, add_server, client
 from superinfer.cli.errors import UserError
 from superinfer.cli.values import positive_seconds
 from superinfer.observe.board import Board
@@ -16,8 +17,6 @@ from superinfer.observe.errors import ObserveError
 from superinfer.observe.frame import frame
 from superinfer.observe.server_state import read_state
 from superinfer.observe.subscribe import Subscriber
-
-_TIMEOUT_S = 10.0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -27,9 +26,8 @@ def build_parser() -> argparse.ArgumentParser:
         description="Show who meets their SLO, and who waits; with --events also tenants, tiers, rotations and engine "
         "steps. Ctrl-C ends it.",
     )
-    parser.add_argument("--url", default="http://127.0.0.1:30000", help="the server (default: %(default)s)")
-    parser.add_argument("--api-key", metavar="KEY", help="the server's API key, if it has one")
-    parser.add_argument("--events", metavar="ENDPOINT", help="where the server publishes events: tcp://HOST:PORT")
+    add_server(parser)
+    add_events(parser, required=False)
     parser.add_argument(
         "--interval-s",
         type=positive_seconds,
@@ -92,13 +90,12 @@ class Watch:
 
 @contextmanager
 def _watch(options: argparse.Namespace) -> Iterator[Watch]:
-    headers = {"Authorization": f"Bearer {options.api_key}"} if options.api_key else {}
-    with httpx.Client(base_url=options.url, headers=headers, timeout=_TIMEOUT_S) as client:
+    with client(options) as server:
         if options.events is None:
-            yield Watch(client, None)
+            yield Watch(server, None)
         else:
             with Subscriber(options.events) as subscriber:
-                yield Watch(client, subscriber)
+                yield Watch(server, subscriber)
 
 
 def _show(watch: Watch, interval_s: float) -> None:

@@ -1,17 +1,14 @@
 """``superinfer trace``: what the scheduler decides, as a file for a trace viewer."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from superinfer.cli.connection import add_recording, recorded
 from superinfer.cli.errors import UserError
-from superinfer.cli.values import positive_seconds
-from superinfer.observe.delivery import Delivery
-from superinfer.observe.errors import ObserveError
 from superinfer.observe.perfetto import trace_of
-from superinfer.observe.subscribe import Subscriber
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -21,16 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Record a server's events, and write a trace that ui.perfetto.dev or chrome://tracing opens: a "
         "track for each request, the engine's steps, and counters. Ctrl-C ends the recording early.",
     )
-    parser.add_argument(
-        "--events", metavar="ENDPOINT", required=True, help="where the server publishes events: tcp://HOST:PORT"
-    )
-    parser.add_argument(
-        "--seconds",
-        type=positive_seconds,
-        default=10.0,
-        metavar="S",
-        help="length of the recording (default: %(default)s)",
-    )
+    add_recording(parser, seconds=10.0)
     parser.add_argument(
         "--out", type=Path, default=Path("trace.json"), metavar="FILE", help="the trace (default: %(default)s)"
     )
@@ -40,11 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
 def run(argv: Sequence[str]) -> int:
     """Record and write."""
     options = build_parser().parse_args(argv)
-    try:
-        with Subscriber(options.events) as subscriber:
-            deliveries = list(until_interrupted(subscriber.receive(options.seconds)))
-    except ObserveError as error:
-        raise UserError(str(error)) from None
+    deliveries = recorded(options)
     if not deliveries:
         raise UserError(f"nothing is published on {options.events}: an idle server would still say that it is alive")
     try:
@@ -55,11 +39,3 @@ def run(argv: Sequence[str]) -> int:
     gaps = sum(delivery.gap is not None for delivery in deliveries)
     print(f"{options.out}: {events} events, {gaps} gaps")
     return 0
-
-
-def until_interrupted(deliveries: Iterator[Delivery]) -> Iterator[Delivery]:
-    """``deliveries`` until Ctrl-C."""
-    try:
-        yield from deliveries
-    except KeyboardInterrupt:
-        return

@@ -4,7 +4,7 @@ from threading import Timer
 import pytest
 
 from superinfer.cli import main
-from superinfer.cli.trace import until_interrupted
+from superinfer.cli.connection import until_interrupted
 from superinfer.observe import publisher as module
 from superinfer.observe.publisher import EventPublisher
 from unit.observe.histories import STORY
