@@ -1,10 +1,7 @@
 """What the learned cache rule costs: ``python -m benchmark.cache_cost --json FILE --plot FILE``."""
 
 import argparse
-import json
 import resource
-import shlex
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -14,13 +11,14 @@ from random import Random
 from time import thread_time_ns
 from typing import Any
 
-from benchmark.decisions import machine
+from benchmark.report import add_outputs, publish
 from superinfer.cache.evictor import Evictor
 from superinfer.cache.guard import Guarded, Watch
 from superinfer.cache.learned import Learned
 from superinfer.cache.model_file import load
 from superinfer.cache.rule import LRU, Rule
 from superinfer.cache.use import Use
+from superinfer.cli.picture import picture
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 TOKENS = 64
@@ -82,17 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print, and write what was asked for."""
     options = _parser().parse_args(argv)
     results = [_apart(rule, size, options.turns) for size in options.sizes for rule in RULES]
-    for result in results:
-        print(LINE.format(**result))
-    report = {
-        "command": shlex.join(["python", "-m", "benchmark.cache_cost", *(sys.argv[1:] if argv is None else argv)]),
-        "machine": machine(),
-        "results": results,
-    }
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
-    if options.plot:
-        save_plot(results, options.plot)
+    publish(options, argv, results, LINE, save_plot)
 
 
 def _apart(rule: str, nodes: int, turns: int) -> dict[str, Any]:
@@ -142,29 +130,24 @@ def _resident_bytes() -> int:
 
 def save_plot(results: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw both times against the number of nodes."""
-    import matplotlib  # not for whoever plots nothing
-    from matplotlib.figure import Figure
-
-    matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: small, and can be searched
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    for axes, name, title in zip(
-        figure.subplots(1, 2, sharey=True), ("use_us", "victim_us"), ("per node used", "per victim"), strict=True
-    ):
-        for rule in RULES:
-            points = [result for result in results if result["rule"] == rule]
-            axes.plot([point["nodes"] for point in points], [point[name] for point in points], marker="o", label=rule)
-        axes.set(xscale="log", yscale="log", xlabel="nodes in the cache", title=f"CPU time {title}, µs")
-        axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    panels = (("use_us", "per node used"), ("victim_us", "per victim"))
+    with picture(path, 1, 2, (8, 3.2), sharey=True) as axes:
+        for axis, (name, title) in zip(axes[0], panels, strict=True):
+            for rule in RULES:
+                points = [result for result in results if result["rule"] == rule]
+                sizes, times_us = [point["nodes"] for point in points], [point[name] for point in points]
+                axis.plot(sizes, times_us, marker="o", label=rule)
+            axis.set(xscale="log", yscale="log", xlabel="nodes in the cache", title=f"CPU time {title}, µs")
+            axis.grid(alpha=0.3)
+        axes[0, -1].legend()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmark.cache_cost", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="nodes in the cache (default: 1k to 1M)")
     parser.add_argument("--turns", type=int, default=2000, help="requests measured for each size (default: 2000)")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help=".svg or .png; needs matplotlib")
+    parser.set_defaults(module="benchmark.cache_cost")
+    add_outputs(parser)
     return parser
 
 

@@ -7,12 +7,12 @@ import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
+from benchmark.arguments import subset
 from benchmark.engine import machine, plans, report
 from benchmark.engine.client import EngineError
 from benchmark.engine.engines import ENGINES, MissingEngineError
@@ -31,13 +31,13 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a chart (.svg)")
     parser.add_argument(
         "--engines",
-        type=_subset(tuple(ENGINES)),
+        type=subset(tuple(ENGINES)),
         metavar="NAME,...",
         help=f"of {', '.join(ENGINES)} (default: all; with --quick one vllm)",
     )
     parser.add_argument(
         "--only",
-        type=_subset(plans.KINDS),
+        type=subset(plans.KINDS),
         default=list(plans.KINDS),
         metavar="KIND,...",
         help=f"of {', '.join(plans.KINDS)} (default: all)",
@@ -87,16 +87,6 @@ def main(argv: list[str]) -> int:
 
         plot.save(summary, arguments.plot)
     return 0
-
-
-def _subset(known: tuple[str, ...]) -> Callable[[str], list[str]]:
-    def parse(text: str) -> list[str]:
-        names = text.split(",")
-        if unknown := [name for name in names if name not in known]:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(known)}")
-        return names
-
-    return parse
 
 
 if __name__ == "__main__":

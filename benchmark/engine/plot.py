@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.engine.summary import READY, RESIDENT_WEIGHTS, Summary
+from superinfer.cli.picture import picture
 
 _PANELS = {
     "decode, tokens/s by concurrency": "decode_",
@@ -19,23 +20,13 @@ _COLOURS = ("#0b7285", "#adb5bd", "#e8590c", "#f08c00", "#f2c48d")
 
 def save(summary: Summary, file: Path) -> None:
     """Write one panel per kind of figure: bars are medians, whiskers reach to the least and the greatest."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    # Text as text keeps the file small and lets it be searched.
-    pyplot.rcParams["svg.fonttype"] = "none"
     shown = panels(summary)
-    figure, axes = pyplot.subplots(len(shown), 1, figsize=(8, 2.6 * len(shown)), squeeze=False, layout="constrained")
-    for axis, (title, names) in zip(axes[:, 0], shown, strict=True):
-        _draw(axis, summary, names, _PANELS[title])
-        axis.set_title(title, fontsize=10, loc="left")
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].legend(frameon=False, fontsize=8)
-    # No date in the file: the same figures give the same bytes.
-    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
-    pyplot.close(figure)
+    with picture(file, len(shown), 1, (8, 2.6 * len(shown))) as axes:
+        for axis, (title, names) in zip(axes[:, 0], shown, strict=True):
+            _draw(axis, summary, names, _PANELS[title])
+            axis.set_title(title, fontsize=10, loc="left")
+            axis.spines[["top", "right"]].set_visible(False)
+        axes[0, 0].legend(frameon=False, fontsize=8)
 
 
 def panels(summary: Summary) -> list[tuple[str, list[str]]]:

@@ -5,7 +5,7 @@ import asyncio
 import shlex
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.arguments import subset
 from benchmark.engine import machine
 from benchmark.engine.client import EngineError
 from benchmark.engine.engines import MissingEngineError, Setting
@@ -45,8 +46,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one seed and two loads of 15 s, in fifteen minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it; needs matplotlib")
-    parser.add_argument("--systems", type=_names(SYSTEMS), default=DEFAULT, metavar="NAME,...", help=", ".join(SYSTEMS))
-    parser.add_argument("--points", type=_names(POINTS), default=None, metavar="NAME,...", help=", ".join(POINTS))
+    parser.add_argument("--systems", type=subset(SYSTEMS), default=DEFAULT, metavar="NAME,...", help=", ".join(SYSTEMS))
+    parser.add_argument("--points", type=subset(POINTS), default=None, metavar="NAME,...", help=", ".join(POINTS))
     parser.add_argument("--seeds", type=_numbers, default=(0, 1, 2), metavar="N,...", help="default: 0,1,2; --quick: 0")
     parser.add_argument("--chats-per-s", type=float, default=1.6, help="conversations at the knee (%(default)s)")
     parser.add_argument("--agents-per-s", type=float, default=0.25, help="agents there (%(default)s)")
@@ -58,16 +59,6 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         options.seeds, options.seconds = options.seeds[:1], min(options.seconds, 15.0)
     options.points = options.points or (QUICK_POINTS if options.quick else tuple(POINTS))
     return options
-
-
-def _names(known: Mapping[str, Any]) -> Callable[[str], tuple[str, ...]]:
-    def parse(text: str) -> tuple[str, ...]:
-        names = tuple(text.split(","))
-        if unknown := [name for name in names if name not in known]:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(known)}")
-        return names
-
-    return parse
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from benchmark.mixed.loads import FACTORS
+from superinfer.cli.picture import picture
 
 _PANELS = {
     "attainment": "share of chat and agents on time",
@@ -17,26 +18,17 @@ _COLOURS = ("#0b7285", "#74c0fc", "#adb5bd", "#e8590c", "#f2c48d", "#495057")
 
 def draw(result: Mapping[str, Any], file: Path) -> None:
     """Write one panel per figure: medians over the seeds, bars from the least to the greatest."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    # Text as text keeps the file small and lets it be searched.
-    pyplot.rcParams["svg.fonttype"] = "none"
-    figure, axes = pyplot.subplots(len(_PANELS), 1, figsize=(8, 2.8 * len(_PANELS)), layout="constrained")
-    for axis, (name, title) in zip(axes, _PANELS.items(), strict=True):
-        for (system, points), colour in zip(series(result, name).items(), _COLOURS, strict=False):
-            loads, middle, down, up = zip(*points, strict=True)
-            axis.errorbar(loads, middle, yerr=[down, up], color=colour, label=system, marker="o", ms=3, capsize=2)
-        axis.set_title(title, fontsize=10, loc="left")
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[1].set_yscale("log")
-    axes[-1].set_xlabel("load, 1 is the knee")
-    axes[0].legend(frameon=False, fontsize=8)
-    # No date in the file: the same figures give the same bytes.
-    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
-    pyplot.close(figure)
+    with picture(file, len(_PANELS), 1, (8, 2.8 * len(_PANELS))) as panels:
+        axes = panels[:, 0]
+        for axis, (name, title) in zip(axes, _PANELS.items(), strict=True):
+            for (system, points), colour in zip(series(result, name).items(), _COLOURS, strict=False):
+                loads, middle, down, up = zip(*points, strict=True)
+                axis.errorbar(loads, middle, yerr=[down, up], color=colour, label=system, marker="o", ms=3, capsize=2)
+            axis.set_title(title, fontsize=10, loc="left")
+            axis.spines[["top", "right"]].set_visible(False)
+        axes[1].set_yscale("log")
+        axes[-1].set_xlabel("load, 1 is the knee")
+        axes[0].legend(frameon=False, fontsize=8)
 
 
 def series(result: Mapping[str, Any], figure: str) -> dict[str, list[tuple[float, float, float, float]]]:

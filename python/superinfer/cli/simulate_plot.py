@@ -9,6 +9,7 @@ from statistics import mean
 from typing import Any
 
 from superinfer.cli.errors import UserError
+from superinfer.cli.picture import picture
 from superinfer.sim.sweep import Point
 
 SUFFIXES = (".svg", ".png")
@@ -34,21 +35,12 @@ def plot(points: Sequence[Point], path: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    # Text as text, and the same names and no date in the file: the same figures give the same bytes.
-    with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": "superinfer"}):
-        figure, axes = pyplot.subplots(2, 2, figsize=(10, 7), layout="constrained")
+    with picture(path, 2, 2, (10, 7)) as axes:
         for index, policy in enumerate(dict.fromkeys(point.policy for point in points)):
             own = [point for point in points if point.policy == policy]
             _draw_against_load(axes[0, 0], axes[0, 1], own, f"C{index}")
             _draw_distributions(axes[1, 0], axes[1, 1], own, f"C{index}")
         _label(axes, max(point.load for point in points))
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-        pyplot.close(figure)
 
 
 def goodput_per_s(point: Point) -> float:
