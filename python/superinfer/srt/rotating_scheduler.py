@@ -101,8 +101,10 @@ class RotatingScheduler(SLOScheduler):
                 self._add_request_to_queue(req)
         if not (self.waiting_queue or running_batch.reqs or self.chunked_req):
             return super().get_new_batch_prefill(running_batch)
-        self._rotate(running_batch)
         plan = NextBatchPlan(batch_to_run=None, running_batch=running_batch)
+        if self._coasts(running_batch):
+            return plan
+        self._rotate(running_batch)
         if self.rotation.admission:
             running_batch.batch_is_full = False
             plan = super().get_new_batch_prefill(running_batch)
@@ -110,14 +112,22 @@ class RotatingScheduler(SLOScheduler):
         self._queue_parked()
         return plan
 
+    def _coasts(self, running_batch: Any) -> bool:
+        """Whether there is nothing to decide in this pass; turns by force are counted in passes."""
+        if self.waiting_queue or self.chunked_req or self.settings.rotation.force_every:
+            return False
+        return self.rotation.coasts(running_batch.reqs, self._free_tokens())
+
+    def _free_tokens(self) -> int:
+        return int(self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size())
+
     def _rotate(self, running_batch: Any) -> None:
         """Decide, and take out whom the plan parks."""
         started_us = read_us()
         self._finishing = set(self._reqs_finishing_inflight(running_batch))
         self.policy.match(self.waiting_queue)
-        free_tokens = self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size()
         free_rows = self.get_num_allocatable_reqs(len(running_batch.reqs), running_batch=running_batch)
-        self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, int(free_tokens), free_rows)
+        self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, self._free_tokens(), free_rows)
         if self.decisions:
             self.decisions.write(self.clock.now_us, self.rotation)
         self._reject()

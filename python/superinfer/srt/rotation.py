@@ -19,6 +19,10 @@ GROWTH_TOKENS = 8
 NEWCOMERS = 8
 """Requests for which a pass keeps that much free."""
 
+COAST_US = 250_000
+"""A plan by which all decode and nobody waits holds so long, if nothing happens: making it anew costs a single stream
+several percent of its speed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -97,6 +101,21 @@ class Rotation:
         reasons = zip(plan.park, plan.park_reasons, strict=True)
         self.parked = {self.book.req_of(job): reason for job, reason in reasons}
         self.admission = self._admission(plan, chunked, idle=not running)
+
+    def coasts(self, running: Sequence[Any], free_tokens: int) -> bool:
+        """Whether the last plan still holds, where nobody waits and no prompt is under way: all decode.
+
+        The time until the next plan is then charged to whoever is still there, which is what they have had.
+
+        Args:
+            running: Requests that decode.
+            free_tokens: KV that is free or can be evicted; if it becomes scarce, somebody may have to leave.
+        """
+        ample_tokens = (NEWCOMERS + len(running)) * (GROWTH_TOKENS + self.page_size)
+        if self.clock.now_us - self._last_us >= COAST_US or free_tokens < ample_tokens:
+            return False
+        self.admission, self.parked, self.rejected = Admission(), {}, []
+        return True
 
     def taken_out(self, reqs: Collection[Any]) -> None:
         """These have left the engine, and wait to come back."""

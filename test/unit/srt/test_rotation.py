@@ -11,7 +11,7 @@ from superinfer.slo import SLOClasses, SLOPolicy
 from superinfer.srt.clock import TickClock
 from superinfer.srt.jobs import JobBook
 from superinfer.srt.ledger import Ledger
-from superinfer.srt.rotation import GROWTH_TOKENS, NEWCOMERS, Rotation
+from superinfer.srt.rotation import COAST_US, GROWTH_TOKENS, NEWCOMERS, Rotation
 from unit.sched.jobs import known_machine
 
 pytestmark = pytest.mark.unit
@@ -158,3 +158,25 @@ def test_who_ends_is_forgotten_and_teaches(rotation):
     rotation.book.close(one)
     assert rotation.policy.service.served(None) == 100 + 2 * 30
     assert rotation.book.state([]) == {"tiers": {}, "parked": []}
+
+
+def test_a_plan_holds_a_while_where_memory_is_ample(rotation):
+    one = req("a", output=3)
+    plan(rotation, lambda jobs: Plan(park=(jobs[1],), park_reasons=("slice",)), running=[one])
+    ample = (NEWCOMERS + 1) * (GROWTH_TOKENS + 16)
+    rotation.clock.now_us += COAST_US - 1
+    assert not rotation.coasts([one], ample - 1)
+    assert rotation.coasts([one], ample)
+    assert (rotation.parked, rotation.admission.order) == ({}, ())
+    rotation.clock.now_us += 1
+    assert not rotation.coasts([one], ample)
+
+
+def test_time_without_plans_is_charged_to_whoever_is_still_there(rotation):
+    one, other = req("a", output=3), req("b", output=3)
+    plan(rotation, lambda jobs: Plan(), running=[one, other])
+    before_us = rotation.book.job_of(one).slice_us
+    rotation.clock.now_us += 200_000
+    rotation.coasts([one], 1_000)
+    plan(rotation, lambda jobs: Plan(), running=[one])
+    assert rotation.book.job_of(one).slice_us == before_us + 200_000
