@@ -52,11 +52,12 @@ def all_bounds(plan: Plan, engines: list[str], shape: ModelShape, limits: Limits
     """Bounds of the plan's workloads for each engine: what one weight takes is its own choice."""
     bounds: Bounds = {}
     for engine in engines:
-        weight_bytes = shape.weight_bytes(bytes_per_weight(engine, shape))
+        size_bytes = bytes_per_weight(engine, shape)
+        weight_bytes, able = shape.weight_bytes(size_bytes), limits.with_weights_of(size_bytes)
         bounds[engine] = {
             throughput_name(workload): bound
             for workload in plan.workloads
-            if not isinstance(workload, Mixed) and (bound := bound_tok_s(workload, shape, limits, weight_bytes))
+            if not isinstance(workload, Mixed) and (bound := bound_tok_s(workload, shape, able, weight_bytes))
         }
     return bounds
 

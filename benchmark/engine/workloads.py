@@ -113,7 +113,7 @@ class Prefill:
 class Mixed:
     """Chat arriving at random beside a batch job that is sent at once.
 
-    It arrives about as fast as the fastest engine serves it, so that the total is the engine's and not the arrivals'.
+    It arrives faster than any engine serves it, so that the total is the engine's and not the arrivals'.
 
     Attributes:
         batch: Requests of 310 prompt tokens and 64 new ones.
@@ -123,7 +123,7 @@ class Mixed:
 
     batch: int = 12
     chat: int = 40
-    chat_per_s: float = 4.0
+    chat_per_s: float = 12.0
     name = "mixed"
     sequential = False
 

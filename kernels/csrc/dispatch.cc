@@ -2,6 +2,8 @@
 
 #include <atomic>
 
+#include "amx.h"
+
 namespace superinfer {
 namespace {
 
@@ -12,6 +14,9 @@ std::vector<const KernelTable*> supported_tables() {
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+#if SUPERINFER_HAS_AMX
+  if (has_avx2 && has_avx512 && amx::usable()) tables.push_back(&amx::kernel_table());
+#endif
   if (has_avx2 && has_avx512) tables.push_back(&avx512::kernel_table());
   if (has_avx2) tables.push_back(&avx2::kernel_table());
 #endif

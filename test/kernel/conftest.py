@@ -9,7 +9,7 @@ from hypothesis import settings
 from superinfer import kernels
 
 
-@pytest.fixture(params=["avx512", "avx2", "portable"], scope="module")
+@pytest.fixture(params=["amx", "avx512", "avx2", "portable"], scope="module")
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     assert kernels.available(), kernels.unavailable_reason()
     if request.param not in kernels.supported_isas():

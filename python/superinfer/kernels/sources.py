@@ -65,6 +65,11 @@ def units(root: Path) -> list[Unit]:
         Unit(csrc / "seal.cc", f"seal_{name}", (*exact, f"-DSUPERINFER_ISA={name}", *ISA_FLAGS[name]))
         for name in isa_names()
     ]
+    if "avx512" in isa_names():
+        # A table of its own, of which only the products are compiled anew.
+        isa.append(
+            Unit(csrc / "amx.cc", "amx", ("-fopenmp", "-fno-exceptions", "-DSUPERINFER_ISA=amx", *ISA_FLAGS["avx512"]))
+        )
     plain = ("bind_attention", "bind_elements", "bind_layers", "bind_linear", "bind_mixed", "dispatch")
     return isa + seal + [Unit(csrc / f"{name}.cc", name, ()) for name in plain]
 

@@ -1,7 +1,7 @@
 // Runs every kernel on random shapes, for AddressSanitizer and UndefinedBehaviorSanitizer to watch. Buffers have
 // exactly the size of what they hold, so that reading or writing one number too many is an error.
 //
-// Compiled with -DSUPERINFER_ISA=<name> and that instruction set's flags. Argument: number of rounds.
+// Compiled with -DSUPERINFER_ISA=<name> and that instruction set's flags; with -DDRIVE_AMX beside amx.cc. Argument: number of rounds.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "../../../kernels/csrc/amx.h"
 #include "../../../kernels/csrc/isa.cc"
 #include "../../../kernels/csrc/seal.cc"
 
@@ -213,7 +214,12 @@ void run_linear(const KernelTable& kernels) {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 100;
+#ifdef DRIVE_AMX
+  require(superinfer::amx::usable(), "tiles");
+  const KernelTable& kernels = superinfer::amx::kernel_table();
+#else
   const KernelTable& kernels = superinfer::SUPERINFER_ISA::kernel_table();
+#endif
   for (int i = 0; i < rounds; ++i) {
     run_attention(kernels);
     run_mixed(kernels);

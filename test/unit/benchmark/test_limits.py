@@ -7,11 +7,17 @@ pytestmark = pytest.mark.unit
 
 
 def test_the_best_of_each_limit_counts():
-    assert best([Limits(1.0, 60.0, 0.5), Limits(4.0, 20.0, 1.0)]) == Limits(4.0, 60.0, 1.0)
+    assert best([Limits(1.0, 60.0, 0.5, 7.0), Limits(4.0, 20.0, 1.0, 9.0)]) == Limits(4.0, 60.0, 1.0, 9.0)
+
+
+@pytest.mark.parametrize(("bf16", "size_bytes", "found"), [(90.0, 2, 30.0), (90.0, 4, 20.0), (45.0, 2, 20.0)])
+def test_three_fast_products_are_one_with_weights_of_16_bits(bf16, size_bytes, found):
+    assert Limits(1.0, 20.0, 1.0, bf16).with_weights_of(size_bytes).fp32_flop_per_s == found
 
 
 def test_a_machine_that_runs_this_reads_and_multiplies_at_some_rate():
     limits = measure_limits(threads=1)
     assert 1e8 < limits.read_bytes_per_s < 1e13
     assert 1e8 < limits.fp32_flop_per_s < 1e15
+    assert 1e7 < limits.bf16_flop_per_s < 1e16
     assert 0 <= limits.huge_pages <= 1
