@@ -86,7 +86,8 @@ class Engine:
             now = int(self._env.now)
             state = SLOState(arrival.slo, self.rank_of(arrival.slo), seq, now)
             # How long the answer will be is the policy's guess.
-            job = Job(state, arrival.prompt_tokens, UNKNOWN_TOKENS, waiting_since_us=now, prefix=arrival.prefix)
+            job = Job(state, arrival.prompt_tokens, UNKNOWN_TOKENS, arrival.cached_tokens, waiting_since_us=now)
+            job.prefix = arrival.prefix
             self._memory.match(job)
             self._jobs[seq] = job
             self._lengths[seq] = arrival.output_tokens

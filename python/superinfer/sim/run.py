@@ -1,10 +1,11 @@
 """One load under one policy."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-from superinfer.sched.rotation import RotationPolicy
+from superinfer.sched.rotation import RotationPolicy, RotationSettings
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sim.baselines import BASELINES, SYSTEMS, machine_for
 from superinfer.sim.engine import Engine, Totals
@@ -15,7 +16,9 @@ from superinfer.slo import SLO
 from superinfer.workload.arrivals import Arrival
 from superinfer.workload.attainment import Served
 
-RANKS = {"interactive": 0, "standard": 1, "batch": 2}
+CLASSES = ("interactive", "standard", "batch")
+"""The most important first; any other is as important as ``standard``."""
+
 DRAIN_US = 600_000_000
 """How long a load may take to end after its last arrival, if no deadline is later."""
 
@@ -60,9 +63,10 @@ class Run:
         }
 
 
-def rank_of(slo: SLO) -> int:
-    """Importance of a promise's class."""
-    return RANKS.get(class_of(slo), RANKS["standard"])
+def rank_of(slo: SLO, classes: Sequence[str] = CLASSES) -> int:
+    """Importance of a promise's class among ``classes``; one that is not there is in the middle."""
+    name = class_of(slo)
+    return classes.index(name) if name in classes else len(classes) // 2
 
 
 def calibrate(step_time: StepTime, cost: Machine) -> None:
@@ -81,25 +85,37 @@ def policy_names(names: str) -> list[str]:
     return list(POLICIES) if names == "all" else [_known(name.strip()) for name in names.split(",")]
 
 
-def simulate(load: Iterable[Arrival], policy: str, cost: Machine) -> Run:
+def simulate(
+    load: Iterable[Arrival],
+    policy: str,
+    cost: Machine,
+    settings: RotationSettings | None = None,
+    classes: Sequence[str] = CLASSES,
+) -> Run:
     """Serve ``load``.
 
     Args:
         load: Requests by arrival.
         policy: One of ``POLICIES``, or of ``SYSTEMS`` for the policy that stands for it.
         cost: The machine; without a host, parked KV that has to make room is computed again.
+        settings: Of ``rotation``; other policies have none.
+        classes: The most important first.
 
     Raises:
         ValueError: An unknown policy, or one that cannot run on this machine.
     """
     name = SYSTEMS[policy].policy if policy in SYSTEMS else _known(policy)
     arrivals = list(load)
-    chosen, cost = POLICIES[name](), machine_for(name, cost)
+    chosen, cost = _chosen(name, settings), machine_for(name, cost)
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
         calibrate(step_time, cost)
-    engine = Engine(cost, chosen, rank_of, cost.has_host)
+    engine = Engine(cost, chosen, partial(rank_of, classes=classes), cost.has_host)
     served = engine.run(arrivals, _end_us(arrivals))
     return Run(policy, arrivals, served, engine.totals)
+
+
+def _chosen(name: str, settings: RotationSettings | None) -> Policy:
+    return RotationPolicy(settings) if settings and name == "rotation" else POLICIES[name]()
 
 
 def _known(policy: str) -> str:
