@@ -77,7 +77,7 @@ class Columns:
         jobs: The requests.
         terms: What never changes about them.
         promised: Whether anybody is owed anything.
-        tenant_place: Place of its tenant by the weighted tokens that it has had, the least first; equal where these are.
+        tenant_place: Place of its tenant by the weighted tokens that it has had: the least first, equals alike.
         running: Whether it decodes.
         resident: Whether its KV is in the pool and counts.
         fixed: Whether it is resident and must not be taken out.
