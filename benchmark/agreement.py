@@ -19,7 +19,7 @@ from benchmark.engine import machine
 from benchmark.engine.engines import Engine, Setting
 from benchmark.engine.launch import console
 from benchmark.engine.servers import Server, free_port, running
-from benchmark.mixed.loads import FACTORS, Load, Targets
+from benchmark.mixed.loads import Load, Targets
 from benchmark.mixed.systems import superinfer
 from superinfer.cli.record import measured_run
 from superinfer.cli.simulate_validation import show_comparisons
@@ -39,7 +39,7 @@ SETTLE_S = 1.5
 def main(argv: Sequence[str]) -> int:
     """Record a run per seed, learn the machine from the first, and serve the others again on it."""
     options = _parser().parse_args(argv)
-    files = [options.folder / f"{options.point}-{seed}.json" for seed in options.seeds]
+    files = [options.folder / f"{options.load:g}-{seed}.json" for seed in options.seeds]
     if not options.again:
         options.folder.mkdir(parents=True, exist_ok=True)
         asyncio.run(record(options, files))
@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
 
 async def record(options: argparse.Namespace, files: Sequence[Path]) -> None:
     """One server serves the load of each seed, after the same load of another seed to warm up."""
-    load = replace(KNEE.scaled(FACTORS[options.point]), seconds=options.seconds)
+    load = replace(KNEE.scaled(options.load), seconds=options.seconds)
     async with _start(options) as (server, url, events):
         await server.client.run(replace(load, seconds=10.0).requests(-1), sequential=False)
         for seed, file in zip(options.seeds, files, strict=True):
@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=Path("agreement"), help="for the recordings (%(default)s)")
     parser.add_argument("--again", action="store_true", help="compare the recordings that are there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
-    parser.add_argument("--point", choices=FACTORS, default="knee", help="how much load (%(default)s)")
+    parser.add_argument("--load", type=float, default=0.7, metavar="FACTOR", help="times the knee (%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1), help="a run each; the first teaches (0 1)")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of a load (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="compute threads (%(default)s)")

@@ -10,6 +10,7 @@ from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sim.baselines import BASELINES, SYSTEMS, machine_for
 from superinfer.sim.engine import Engine, Totals
 from superinfer.sim.figures import by_class, class_figures, class_of
+from superinfer.sim.kv_account import KvAccount
 from superinfer.sim.machine import Machine
 from superinfer.sim.policy import Policy
 from superinfer.slo import SLO
@@ -40,12 +41,14 @@ class Run:
         arrivals: The load.
         served: What became of each request, in the same order.
         totals: Counters of the engine.
+        kv: Bytes of KV, if they were counted.
     """
 
     policy: str
     arrivals: list[Arrival]
     served: list[Served]
     totals: Totals
+    kv: KvAccount | None = None
 
     def figures(self) -> dict[str, Any]:
         """All figures, ready for JSON."""
@@ -60,6 +63,7 @@ class Run:
             "tokens_per_s": 1e6 * work / max(busy_until_us, 1),
             "makespan_s": busy_until_us / 1e6,
             "totals": asdict(self.totals),
+            **({"kv": self.kv.figures()} if self.kv else {}),
         }
 
 
@@ -91,6 +95,7 @@ def simulate(
     cost: Machine,
     settings: RotationSettings | None = None,
     classes: Sequence[str] = CLASSES,
+    kv: KvAccount | None = None,
 ) -> Run:
     """Serve ``load``.
 
@@ -100,6 +105,7 @@ def simulate(
         cost: The machine; without a host, parked KV that has to make room is computed again.
         settings: Of ``rotation``; other policies have none.
         classes: The most important first.
+        kv: Counts bytes of KV.
 
     Raises:
         ValueError: An unknown policy, or one that cannot run on this machine.
@@ -109,9 +115,9 @@ def simulate(
     chosen, cost = _chosen(name, settings), machine_for(name, cost)
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
         calibrate(step_time, cost)
-    engine = Engine(cost, chosen, partial(rank_of, classes=classes), cost.has_host)
+    engine = Engine(cost, chosen, partial(rank_of, classes=classes), cost.has_host, kv)
     served = engine.run(arrivals, _end_us(arrivals))
-    return Run(policy, arrivals, served, engine.totals)
+    return Run(policy, arrivals, served, engine.totals, kv)
 
 
 def _chosen(name: str, settings: RotationSettings | None) -> Policy:
