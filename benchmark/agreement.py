@@ -20,6 +20,7 @@ from benchmark.engine.engines import Engine, Setting
 from benchmark.engine.launch import console
 from benchmark.engine.servers import Server, free_port, running
 from benchmark.mixed.loads import Load, Targets
+from benchmark.mixed.serve import serve
 from benchmark.mixed.systems import superinfer
 from superinfer.cli.record import measured_run
 from superinfer.cli.simulate_validation import show_comparisons
@@ -67,11 +68,11 @@ async def record(options: argparse.Namespace, files: Sequence[Path]) -> None:
     """One server serves the load of each seed, after the same load of another seed to warm up."""
     load = replace(KNEE.scaled(options.load), seconds=options.seconds)
     async with _start(options) as (server, url, events):
-        await server.client.run(replace(load, seconds=10.0).requests(-1), sequential=False)
+        await serve(server, url, replace(load, seconds=10.0), -1)
         for seed, file in zip(options.seeds, files, strict=True):
             with _Listener(events) as listener:
                 await asyncio.sleep(SETTLE_S)
-                await server.client.run(load.requests(seed), sequential=False)
+                await serve(server, url, load, seed)
                 await asyncio.sleep(SETTLE_S)
             run = await asyncio.to_thread(_measured, url, listener.deliveries)
             write_steps(run, file)

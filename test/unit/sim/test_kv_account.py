@@ -25,8 +25,8 @@ def job(seq, tokens, cls="batch", phase=Phase.RUNNING, prefix=()):
     return Job(SLOState(SLO(cls=cls), 0, seq, 0), 5_000, 10, tokens, phase=phase, prefix=prefix)
 
 
-def noted(account, *jobs, plan=Plan()):
-    account.note(jobs, plan)
+def noted(account, *jobs, plan=None):
+    account.note(jobs, plan or Plan())
     return account.figures()
 
 
