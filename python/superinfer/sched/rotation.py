@@ -180,11 +180,14 @@ def _eldest(columns: Columns, aged: Bools) -> Ints:
 
 
 def _wanted_before_the_aged(columns: Columns, claims: Claims, waiting: Ints) -> int:
-    """Tokens that more important ones, or ones that can be on time, want behind one that goes first by age."""
+    """Tokens that those want behind one that goes first by age who are as important or more, or can be on time.
+
+    Of its own class, too: prompts that are computed in turn, a slice of each, all end when the last one does.
+    """
     bands, indices = claims.band[waiting], claims.index[waiting]
     if not len(waiting) or bands[0] != AGED:
         return 0
-    before = (bands < REST + columns.terms.rank[indices[0]]) & (bands != AGED)
+    before = (bands <= REST + columns.terms.rank[indices[0]]) & (bands != AGED)
     return int(columns.missing_tokens[indices[before]].sum())
 
 
