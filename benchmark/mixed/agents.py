@@ -80,6 +80,9 @@ async def run(agents: Sequence[Agent], backend: Any, promise: Any, tokenizer: An
         return steps
 
     done = await asyncio.gather(*map(one, agents))
+    for tokens in backend.answered_tokens:
+        if tokens != STEP_TOKENS:
+            raise EngineError(f"asked for {STEP_TOKENS} tokens, the engine reports {tokens}")
     return [_answer(step, tokenizer) for steps in done for step in steps]
 
 
@@ -98,21 +101,23 @@ class ServerBackend(HTTPBackend):
 
     def __init__(self, url: str, fields: Mapping[str, Any]) -> None:
         super().__init__(url, timeout_s=_TIMEOUT_S)
+        self.answered_tokens: list[int | None] = []
         self._fields = fields
 
     async def generate(self, payload: dict[str, Any]) -> Any:
         """One call."""
         answer = await super().generate({**payload, **self._fields})
-        _check(answer["meta_info"].get("completion_tokens"))
+        self.answered_tokens.append(answer["meta_info"].get("completion_tokens"))
         return answer
 
 
 class _Told(httpx.HTTPTransport):
     """Adds fields to the body of each request: the frontend's backend for the API of OpenAI sends what is in there."""
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Mapping[str, Any], answered_tokens: list[int | None]) -> None:
         super().__init__()
         self._fields = fields
+        self._answered_tokens = answered_tokens
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body = msgspec.json.decode(request.read()) | self._fields
@@ -120,18 +125,22 @@ class _Told(httpx.HTTPTransport):
         response = super().handle_request(httpx.Request(request.method, request.url, headers=headers, json=body))
         answer = response.read()
         if response.status_code == 200:
-            _check(msgspec.json.decode(answer)["usage"]["completion_tokens"])
+            self._answered_tokens.append(msgspec.json.decode(answer)["usage"]["completion_tokens"])
         return response
 
 
-def openai_backend(url: str, fields: Mapping[str, Any]) -> OpenAIBackend:
-    """A server behind the API of OpenAI."""
-    client = httpx.Client(transport=_Told({**fields, "ignore_eos": True}), timeout=_TIMEOUT_S)
-    return OpenAIBackend(
-        SERVED_MODEL_NAME, is_chat_model=False, base_url=f"{url}/v1", api_key="none", http_client=client
-    )
+class CompletionsBackend(OpenAIBackend):
+    """A server behind the API of OpenAI.
 
+    Args:
+        url: Where it is.
+        fields: What goes into the body of each request.
+    """
 
-def _check(tokens: int | None) -> None:
-    if tokens != STEP_TOKENS:
-        raise EngineError(f"asked for {STEP_TOKENS} tokens, the engine reports {tokens}")
+    def __init__(self, url: str, fields: Mapping[str, Any]) -> None:
+        self.answered_tokens: list[int | None] = []
+        told = _Told({**fields, "ignore_eos": True}, self.answered_tokens)
+        client = httpx.Client(transport=told, timeout=_TIMEOUT_S)
+        super().__init__(
+            SERVED_MODEL_NAME, is_chat_model=False, base_url=f"{url}/v1", api_key="none", http_client=client
+        )

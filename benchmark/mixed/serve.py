@@ -10,7 +10,7 @@ from typing import Any
 from benchmark.engine.client import Answer
 from benchmark.engine.servers import Server
 from benchmark.engine.workloads import Urgency
-from benchmark.mixed.agents import ServerBackend, openai_backend, run
+from benchmark.mixed.agents import CompletionsBackend, ServerBackend, run
 from benchmark.mixed.loads import Load
 from superinfer.models import ensure_default_model
 
@@ -38,7 +38,7 @@ async def serve(server: Server, url: str, load: Load, seed: int) -> list[Answer]
 @contextmanager
 def _backend(name: str, url: str, fields: dict[str, Any]) -> Iterator[Any]:
     if name in OPENAI_ONLY:
-        yield openai_backend(url, fields)
+        yield CompletionsBackend(url, fields)
         return
     with ServerBackend(url, fields) as backend:
         yield backend

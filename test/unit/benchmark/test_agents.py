@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from benchmark.engine.client import EngineError
 from benchmark.engine.workloads import Urgency
-from benchmark.mixed.agents import STEP_TOKENS, Agent, ServerBackend, openai_backend, run
+from benchmark.mixed.agents import STEP_TOKENS, Agent, CompletionsBackend, ServerBackend, run
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(60)]
 
@@ -87,7 +87,9 @@ def test_steps_follow_each_other_and_are_promised_their_slo():
     for body in bodies:
         params = body["sampling_params"]
         assert (body["priority"], params["max_new_tokens"], params["ignore_eos"]) == (1, STEP_TOKENS, True)
-        assert params["custom_params"] == {"slo": SLO}
+        slo = params["custom_params"]["slo"]
+        assert slo["class"] == "standard"
+        assert 5000 < slo["deadline_ms"] <= 6000
     assert sorted(len(answer.request.prompt) for answer in answers) == [2, 2, 4, 4]
     for first, second in zip(answers[::2], answers[1::2], strict=True):
         assert second.sent_s - first.last_token_s >= 0.5
@@ -96,7 +98,7 @@ def test_steps_follow_each_other_and_are_promised_their_slo():
 
 def test_through_the_api_of_openai_the_fields_are_added_on_the_way():
     with server() as (there, url):
-        answers = served(openai_backend(url, {"priority": 1}), None)
+        answers = served(CompletionsBackend(url, {"priority": 1}), None)
     assert len(answers) == 4
     for path, body in there.seen:
         assert path == "/v1/completions"
@@ -106,6 +108,6 @@ def test_through_the_api_of_openai_the_fields_are_added_on_the_way():
 @pytest.mark.parametrize("api", ["sglang", "openai"])
 def test_an_answer_that_is_too_short_ends_the_benchmark(api):
     with server(tokens=3) as (_, url):
-        backend = ServerBackend(url, {}) if api == "sglang" else openai_backend(url, {})
+        backend = ServerBackend(url, {}) if api == "sglang" else CompletionsBackend(url, {})
         with pytest.raises(EngineError, match="asked for 24 tokens, the engine reports 3"):
             served(backend, None)
