@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     fitted = fit(runs[0])
     comparisons = {}
     for seed, run in zip(options.seeds, runs, strict=True):
-        comparisons[f"seed {seed}"] = compare(run, "rotation", fitted.machine)
+        comparisons[f"seed {seed}"] = compare(run, "rotation", fitted.swinging, fitted.steps)
     show_comparisons(comparisons)
     if options.json:
         result = {

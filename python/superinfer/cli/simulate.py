@@ -13,7 +13,7 @@ from superinfer.cli.simulate_output import show, show_bands, write_csv, write_js
 from superinfer.cli.simulate_plot import check_plot, plot
 from superinfer.cli.simulate_validation import show_comparisons, write_comparisons
 from superinfer.kv import Format
-from superinfer.sim.calibrate import fit
+from superinfer.sim.calibrate import Fit, fit
 from superinfer.sim.hardware import hardware
 from superinfer.sim.kv_account import KvAccount, parse_formats, shape_of
 from superinfer.sim.machine import Machine
@@ -106,8 +106,13 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    measured, machine = read_steps(options.validate), _machine(options)
-    comparisons = {name: compare(measured, name, machine) for name in policy_names(options.policy)}
+    measured, fitted = read_steps(options.validate), _fit(options)
+    comparisons = {
+        name: compare(measured, name, fitted.swinging, fitted.steps)
+        if fitted
+        else compare(measured, name, _machine(options))
+        for name in policy_names(options.policy)
+    }
     show_comparisons(comparisons)
     if options.json:
         write_comparisons(comparisons, options.json)
@@ -143,8 +148,14 @@ def _kv_formats(text: str) -> dict[str, Format]:
 
 
 def _machine(options: argparse.Namespace) -> Machine:
+    fitted = _fit(options)
+    return Roofline(hardware(options.hardware), model(options.model)) if fitted is None else fitted.machine
+
+
+def _fit(options: argparse.Namespace) -> Fit | None:
+    """The machine of ``--calibrate``, if that is given."""
     if options.calibrate is None:
-        return Roofline(hardware(options.hardware), model(options.model))
+        return None
     measured = read_steps(options.calibrate)
     fitted = fit(measured)
     print(
@@ -152,7 +163,7 @@ def _machine(options: argparse.Namespace) -> Machine:
         f"predictions err by {100 * fitted.error_p50:.1f} % (median), {100 * fitted.error_p90:.1f} % (p90)",
         file=sys.stderr,
     )
-    return fitted.machine
+    return fitted
 
 
 def _numbers(name: str, text: str, kind: Callable[[str], T]) -> list[T]:

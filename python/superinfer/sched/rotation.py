@@ -172,11 +172,9 @@ class RotationPolicy:
 def _eldest(columns: Columns, aged: Bools) -> Ints:
     """Of these, the index of the one that has waited longest, if there is one."""
     indices = aged.nonzero()[0]
-    return (
-        indices
-        if not len(indices)
-        else indices[np.lexsort((columns.terms.seq[indices], columns.waiting_since_us[indices]))][:1]
-    )
+    if not indices.size:
+        return indices
+    return indices[np.lexsort((columns.terms.seq[indices], columns.waiting_since_us[indices]))][:1]
 
 
 def _wanted_before_the_aged(columns: Columns, claims: Claims, waiting: Ints) -> int:

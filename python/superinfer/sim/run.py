@@ -96,6 +96,7 @@ def simulate(
     settings: RotationSettings | None = None,
     classes: Sequence[str] = CLASSES,
     kv: KvAccount | None = None,
+    known: Sequence[tuple[StepLoad, int]] = (),
 ) -> Run:
     """Serve ``load``.
 
@@ -106,6 +107,7 @@ def simulate(
         settings: Of ``rotation``; other policies have none.
         classes: The most important first.
         kv: Counts bytes of KV.
+        known: Steps, and what each took in us, that the policy has learnt from; if none, it measures some at its start.
 
     Raises:
         ValueError: An unknown policy, or one that cannot run on this machine.
@@ -114,7 +116,10 @@ def simulate(
     arrivals = list(load)
     chosen, cost = _chosen(name, settings), machine_for(name, cost)
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
-        calibrate(step_time, cost)
+        for step, elapsed_us in known:
+            step_time.observe(step, elapsed_us)
+        if not known:
+            calibrate(step_time, cost)
     engine = Engine(cost, chosen, partial(rank_of, classes=classes), cost.has_host, kv)
     served = engine.run(arrivals, _end_us(arrivals))
     return Run(policy, arrivals, served, engine.totals, kv)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from superinfer.sched.rotation import RotationSettings
+from superinfer.sched.step_time import StepLoad
 from superinfer.sim.figures import class_of
 from superinfer.sim.machine import Machine
 from superinfer.sim.run import simulate
@@ -46,7 +47,9 @@ class Comparison:
         return self.simulated / self.measured if self.measured else float("inf")
 
 
-def compare(run: MeasuredRun, policy: str, machine: Machine) -> list[Comparison]:
+def compare(
+    run: MeasuredRun, policy: str, machine: Machine, known: Sequence[tuple[StepLoad, int]] = ()
+) -> list[Comparison]:
     """Serve the requests of ``run`` again, on ``machine``, and set the latencies side by side.
 
     What a request found in the server's cache it finds here, too; what it leaves there is of no use to others.
@@ -55,6 +58,7 @@ def compare(run: MeasuredRun, policy: str, machine: Machine) -> list[Comparison]
         run: What the server measured.
         policy: Name of the policy that it ran.
         machine: What it ran on.
+        known: Steps that its policy had learnt from, and what each took in us.
 
     Raises:
         ValueError: The run has no requests, one has an SLO that is none, its settings cannot be
@@ -64,7 +68,7 @@ def compare(run: MeasuredRun, policy: str, machine: Machine) -> list[Comparison]
         raise ValueError("the measured run has no requests to compare with")
     requests = sorted(run.requests, key=lambda request: request.at_us)
     load = [_arrival(request) for request in requests]
-    served = simulate(load, policy, machine, _settings(run.rotation), run.classes).served
+    served = simulate(load, policy, machine, _settings(run.rotation), run.classes, known=known).served
     simulated = _by_class(load, map(_of_simulated, served))
     measured = _by_class(load, map(_of_measured, requests))
     return [
