@@ -1,16 +1,14 @@
 """SGLang's queue policy and admission budget, obeying a plan."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 from sglang.srt.managers import schedule_policy as stock
 from sglang.srt.managers.schedule_policy import AddReqResult, PrefillAdder, SchedulePolicy
 from sglang.srt.mem_cache.common import match_kv_cache
 
+from superinfer.srt.lookups import Lookups
 from superinfer.srt.rotation import GROWTH_TOKENS, Admission
-
-MATCHED: Final = 64
-"""Requests in the queue whose prefixes are looked up again in a pass, in turn; those of newcomers always are."""
 
 
 def reserve_growth_only() -> None:
@@ -24,8 +22,7 @@ class PlannedSchedulePolicy(SchedulePolicy):
     def __init__(self, *args: Any, admission: Callable[[], Admission]) -> None:
         super().__init__(*args)
         self._admission = admission
-        self._matched: set[str] = set()
-        self._turn = 0
+        self._lookups = Lookups()
 
     def match(self, waiting_queue: list[Any]) -> None:
         """Note in each request how much of it is cached: without that, the policy would plan to compute all of it.
@@ -34,16 +31,8 @@ class PlannedSchedulePolicy(SchedulePolicy):
         """
         super().calc_priority(waiting_queue)
         if not self.tree_cache.supports_fast_match_prefix():
-            for req in self._to_match(waiting_queue):
+            for req in self._lookups.due(waiting_queue):
                 match_kv_cache(req, self.tree_cache)
-
-    def _to_match(self, waiting_queue: list[Any]) -> Iterator[Any]:
-        before, self._matched = self._matched, {req.rid for req in waiting_queue}
-        first, count = self._turn % max(len(waiting_queue), 1), len(waiting_queue)
-        self._turn = first + MATCHED
-        for place, req in enumerate(waiting_queue):
-            if (place - first) % count < MATCHED or req.rid not in before:
-                yield req
 
     def calc_priority(self, waiting_queue: list[Any], running_batch: Any = None, processed_tokens: int = 0) -> None:
         """Sort ``waiting_queue`` in place."""
