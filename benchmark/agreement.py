@@ -33,6 +33,9 @@ from superinfer.sim.validate import compare
 from superinfer.workload.steps import MeasuredRun, read_steps, write_steps
 
 KNEE = Load(chats_per_s=1.6, agents_per_s=0.25, documents_per_s=0.8, seconds=60.0)
+STANDSTILL_S = 3.0
+"""No step takes so long: something else had the machine, and the run is repeated."""
+
 SETTLE_S = 1.5
 """A watcher that has just connected misses what is sent at once."""
 
@@ -70,13 +73,22 @@ async def record(options: argparse.Namespace, files: Sequence[Path]) -> None:
     async with _start(options) as (server, url, events):
         await serve(server, url, replace(load, seconds=10.0), -1)
         for seed, file in zip(options.seeds, files, strict=True):
-            with _Listener(events) as listener:
-                await asyncio.sleep(SETTLE_S)
-                await serve(server, url, load, seed)
-                await asyncio.sleep(SETTLE_S)
-            run = await asyncio.to_thread(_measured, url, listener.deliveries)
+            for _ in range(options.tries):
+                run = await _recorded(server, url, events, load, seed)
+                longest_s = max(step.elapsed_us for step in run.steps) / 1e6
+                shown = f"{len(run.steps)} steps, {len(run.requests)} requests, longest step {longest_s:.2f} s"
+                console.print(f"{file}: {shown}", soft_wrap=True)
+                if longest_s < STANDSTILL_S:
+                    break
             write_steps(run, file)
-            console.print(f"{file}: {len(run.steps)} steps, {len(run.requests)} requests", soft_wrap=True)
+
+
+async def _recorded(server: Server, url: str, events: str, load: Load, seed: int) -> MeasuredRun:
+    with _Listener(events) as listener:
+        await asyncio.sleep(SETTLE_S)
+        await serve(server, url, load, seed)
+        await asyncio.sleep(SETTLE_S)
+    return await asyncio.to_thread(_measured, url, listener.deliveries)
 
 
 @asynccontextmanager
@@ -133,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--load", type=float, default=0.7, metavar="FACTOR", help="times the knee (%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1), help="a run each; the first teaches (0 1)")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of a load (%(default)s)")
+    parser.add_argument("--tries", type=int, default=3, help="of a run in which the machine stood still (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="compute threads (%(default)s)")
     return parser
 
