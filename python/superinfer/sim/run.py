@@ -12,6 +12,7 @@ from superinfer.sim.engine import Engine, Totals
 from superinfer.sim.figures import by_class, class_figures, class_of
 from superinfer.sim.kv_account import KvAccount
 from superinfer.sim.machine import Machine
+from superinfer.sim.one_in_parts import OneInParts
 from superinfer.sim.policy import Policy
 from superinfer.slo import SLO
 from superinfer.workload.arrivals import Arrival
@@ -97,6 +98,7 @@ def simulate(
     classes: Sequence[str] = CLASSES,
     kv: KvAccount | None = None,
     known: Sequence[tuple[StepLoad, int]] = (),
+    one_in_parts: bool = False,
 ) -> Run:
     """Serve ``load``.
 
@@ -108,6 +110,7 @@ def simulate(
         classes: The most important first.
         kv: Counts bytes of KV.
         known: Steps, and what each took in us, that the policy has learnt from; if none, it measures some at its start.
+        one_in_parts: ``rotation`` as SGLang can obey it: one prompt is computed in parts at a time.
 
     Raises:
         ValueError: An unknown policy, or one that cannot run on this machine.
@@ -115,6 +118,8 @@ def simulate(
     name = SYSTEMS[policy].policy if policy in SYSTEMS else _known(policy)
     arrivals = list(load)
     chosen, cost = _chosen(name, settings), machine_for(name, cost)
+    if one_in_parts and isinstance(chosen, RotationPolicy):
+        chosen = OneInParts(chosen)
     if isinstance(step_time := getattr(chosen, "step_time", None), StepTime):
         for step, elapsed_us in known:
             step_time.observe(step, elapsed_us)

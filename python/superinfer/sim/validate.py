@@ -68,7 +68,8 @@ def compare(
         raise ValueError("the measured run has no requests to compare with")
     requests = sorted(run.requests, key=lambda request: request.at_us)
     load = [_arrival(request) for request in requests]
-    served = simulate(load, policy, machine, _settings(run.rotation), run.classes, known=known).served
+    settings = _settings(run.rotation)
+    served = simulate(load, policy, machine, settings, run.classes, known=known, one_in_parts=True).served
     simulated = _by_class(load, map(_of_simulated, served))
     measured = _by_class(load, map(_of_measured, requests))
     return [

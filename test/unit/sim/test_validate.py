@@ -19,7 +19,8 @@ def measured(slower=1.0):
     load = [
         Arrival(n * 90_000, 164 + 37 * n, 1 + n % 5, SLO(**_fields(n)), cached_tokens=16 * (n % 9)) for n in range(40)
     ]
-    lines = [served.outcome.timeline for served in simulate(load, "rotation", machine(20_000)).served]
+    served = simulate(load, "rotation", machine(20_000), one_in_parts=True).served
+    lines = [each.outcome.timeline for each in served]
     requests = [
         MeasuredRequest(
             at_us=arrival.at_us + 5,
