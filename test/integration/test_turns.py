@@ -131,12 +131,12 @@ def test_a_recording_teaches_the_simulator_this_machine(turns_server, tmp_path):
         time.sleep(1.5)  # a watcher that has just connected misses what is sent at once
         for index in range(40):  # one after the other: each prompt is a step of its own
             tokens_alone(turns_server, 40 + 7 * index, 4, 50 + index)
-        tokens_alone(turns_server, 40 + 7 * 20, 4, 50 + 20)  # again: all but its last token is cached
+        tokens_alone(turns_server, 40 + 7 * 39, 4, 50 + 39)  # again: all but its last token is cached
         assert recording.result(timeout=60) == 0
     run = read_steps(out)
     assert run.kv_tokens == POOL_TOKENS
-    assert [request.prompt_tokens for request in run.requests] == [*(40 + 7 * index for index in range(40)), 180]
-    assert run.requests[-1].cached_tokens >= 150
+    assert [request.prompt_tokens for request in run.requests] == [*(40 + 7 * index for index in range(40)), 313]
+    assert run.requests[-1].cached_tokens >= 300
     assert all(request.last_us >= request.first_us and request.output_tokens == 4 for request in run.requests)
     assert run.rotation["max_chunk_tokens"] == 64
     machine = fit(run).machine
