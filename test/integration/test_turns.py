@@ -138,6 +138,6 @@ def test_a_recording_teaches_the_simulator_this_machine(turns_server, tmp_path):
     assert max(cached) >= 40  # the second time, all but the last token is there
     assert cached[-1] < 40
     assert all(request.last_us >= request.first_us and request.output_tokens == 4 for request in run.requests)
-    assert run.rotation["max_chunk_tokens"] == 64
+    assert run.rotation["max_chunk_tokens"] == 512
     machine = fit(run).machine
     assert machine.prefill_alone_us(200) > machine.step_us(StepLoad(decode_rows=1, kv_tokens=100)) > 0

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Self
 
-import numpy as np
-
-from superinfer.sched.columns import Floats
-from superinfer.sched.line import OUTLIER
+from superinfer.sched.line import OUTLIER, RIDGE, eliminate
 from superinfer.sched.step_time import StepLoad
 
 PASSES = 3
@@ -54,24 +51,28 @@ def _features(load: StepLoad) -> tuple[float, ...]:
 
 
 def _prices(features: Sequence[Sequence[float]], elapsed_us: Sequence[int]) -> tuple[float, ...]:
-    rows, taken_us = np.array(features, np.float64), np.array(elapsed_us, np.float64)
-    prices = _least_squares(rows, taken_us)
+    prices = _least_squares(features, elapsed_us)
     for _ in range(PASSES - 1):
         # A pause of the machine is not a price.
-        prices = _least_squares(rows, np.minimum(taken_us, OUTLIER * np.maximum(rows @ prices, 1.0)))
-    return tuple(prices.tolist())
+        expected_us = (sum(p * f for p, f in zip(prices, of, strict=True)) for of in features)
+        taken_us = [min(us, OUTLIER * max(other, 1.0)) for us, other in zip(elapsed_us, expected_us, strict=True)]
+        prices = _least_squares(features, taken_us)
+    return prices
 
 
-def _least_squares(rows: Floats, taken_us: Floats) -> Floats:
+def _least_squares(features: Sequence[Sequence[float]], taken_us: Sequence[float]) -> tuple[float, ...]:
     """Prices of 0 or more; the square of an error counts over what was taken, as for ``sched.line.Line``."""
-    weights = 1 / np.sqrt(taken_us)
-    best, least = np.zeros(rows.shape[1]), np.inf
-    for size in range(1, rows.shape[1] + 1):
-        for subset in map(list, combinations(range(rows.shape[1]), size)):
-            weighted = rows[:, subset] * weights[:, None]
-            found = np.linalg.lstsq(weighted, taken_us * weights, rcond=None)[0]
-            error = float(((weighted @ found - taken_us * weights) ** 2).sum())
-            if found.min() >= 0 and error < least:
-                best, least = np.zeros(rows.shape[1]), error
-                best[subset] = found
-    return best
+    count = range(len(features[0]))
+    scales = [max(of[f] for of in features) or 1.0 for f in count]
+    rows = [[of[f] / scales[f] for f in count] for of in features]
+    squares = [[sum(x[f] * x[g] / us for x, us in zip(rows, taken_us, strict=True)) for g in count] for f in count]
+    products = [sum(x[f] for x in rows) for f in count]
+    ridge = RIDGE * sum(squares[f][f] for f in count)
+    best, best_gain = [0.0 for _ in count], 0.0
+    for subset in (subset for size in count for subset in combinations(count, size + 1)):
+        weights = eliminate([[squares[f][g] + ridge * (f == g) for g in subset] + [products[f]] for f in subset])
+        gain = sum(w * products[f] for w, f in zip(weights, subset, strict=True))
+        if min(weights) >= 0 and gain > best_gain:
+            priced = dict(zip(subset, weights, strict=True))
+            best, best_gain = [priced.get(f, 0.0) for f in count], gain
+    return tuple(w / scale for w, scale in zip(best, scales, strict=True))
