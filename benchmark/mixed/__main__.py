@@ -22,9 +22,9 @@ from benchmark.engine.client import EngineError
 from benchmark.engine.engines import MissingEngineError, Setting
 from benchmark.engine.launch import console
 from benchmark.engine.servers import Server, free_port, running
-from benchmark.engine.workloads import Request
 from benchmark.mixed.figures import FIGURES, figures
 from benchmark.mixed.loads import POINTS, QUICK_POINTS, Load, Targets
+from benchmark.mixed.serve import serve
 from benchmark.mixed.systems import DEFAULT, SYSTEMS
 from superinfer.models import ensure_default_model
 
@@ -98,13 +98,13 @@ async def measure(options: argparse.Namespace) -> list[Run]:
     runs: list[Run] = []
     async with AsyncExitStack() as stack:
         servers = [await stack.enter_async_context(_start(name, options)) for name in options.systems]
-        for server in servers:
-            await _serve(server, WARM_UP.requests(-1))
+        for server, url in servers:
+            await _serve(server, url, WARM_UP, -1)
         for turn, seed in enumerate(options.seeds):
             first = turn % len(servers)  # what drifts favours nobody
             for point in options.points:
-                for server in servers[first:] + servers[:first]:
-                    found = await _serve(server, POINTS[point](load).requests(seed))
+                for server, url in servers[first:] + servers[:first]:
+                    found = await _serve(server, url, POINTS[point](load), seed)
                     runs.append(Run(server.engine.name, point, seed, found))
                     shown = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
                     console.print(f"{point}, seed {seed}: {server.engine.name}: {shown}", soft_wrap=True)
@@ -112,20 +112,20 @@ async def measure(options: argparse.Namespace) -> list[Run]:
 
 
 @asynccontextmanager
-async def _start(name: str, options: argparse.Namespace) -> AsyncIterator[Server]:
-    """A server that stands still until it is wanted."""
+async def _start(name: str, options: argparse.Namespace) -> AsyncIterator[tuple[Server, str]]:
+    """A server that stands still until it is wanted, and where it is."""
     scratch = Path(tempfile.mkdtemp(prefix=f"superinfer-mixed-{name}-"))
     setting = Setting(ensure_default_model(), free_port(), options.threads, scratch, options.quick)
     async with running(SYSTEMS[name](setting, Targets()), setting.port, scratch / "server.log") as server:
         console.print(f"{name}: first token after {server.startup.ready_s:.1f} s, log in {scratch}", soft_wrap=True)
         server.freeze()
-        yield server
+        yield server, f"http://127.0.0.1:{setting.port}"
 
 
-async def _serve(server: Server, requests: Sequence[Request]) -> dict[str, float]:
+async def _serve(server: Server, url: str, load: Load, seed: int) -> dict[str, float]:
     server.thaw()
     try:
-        return figures(await server.client.run(requests, sequential=False), Targets())
+        return figures(await serve(server, url, load, seed), Targets())
     finally:
         server.freeze()
 

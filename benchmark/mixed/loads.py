@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmark.engine.workloads import Request, Urgency, random_tokens
+from benchmark.mixed.agents import Agent
 
 _SYSTEM_TOKENS, _TOOLS_TOKENS = 150, 220
 _QUESTION_TOKENS = (20, 40, 90, 200)
@@ -13,8 +14,11 @@ _ANSWER_TOKENS = (16, 32, 48)
 _TURNS = (1, 1, 2, 3)
 _READING_S = 2.0
 _STEPS = 3
-_STEP_TOKENS, _RESULT_TOKENS, _TOOL_S = 24, 60, 0.5
+_RESULT_TOKENS = 60
 _DOCUMENT_TOKENS, _SUMMARY_TOKENS = 300, 80
+
+_WORDS = ("time", "year", "people", "way", "day", "man", "thing", "woman", "life", "child", "world", "school", "state")
+"""With the space before it, each is one token of the usual vocabularies."""
 
 Draw = Callable[[int], list[int]]
 
@@ -59,8 +63,17 @@ class Load:
         return replace(self, chats_per_s=0.0, agents_per_s=0.0, documents_per_s=2 * self.documents_per_s)
 
     def requests(self, seed: int) -> list[Request]:
-        """All requests, each behind those that it waits for."""
-        return [*self._documents(seed), *self._chats(seed), *self._agents(seed)]
+        """Documents and chat, each request behind those that it waits for."""
+        return [*self._documents(seed), *self._chats(seed)]
+
+    def agents(self, seed: int) -> list[Agent]:
+        """Agents, with the text that they are told; what they say themselves is what the model says."""
+        choose = random.Random(f"agents/{seed}")
+        tools = _text(choose, _TOOLS_TOKENS)
+        return [
+            Agent(at_s, tools, [_text(choose, _RESULT_TOKENS) for _ in range(_STEPS)])
+            for at_s in self._arrivals(f"agents/{seed}", self.agents_per_s)
+        ]
 
     def _documents(self, seed: int) -> Iterator[Request]:
         draw = random_tokens(f"documents/{seed}")
@@ -75,12 +88,6 @@ class Load:
         for at_s in [*alone, *(at_s for at_s in groups for _ in range(4))]:
             yield from _conversation(system, at_s, draw, choose)
 
-    def _agents(self, seed: int) -> Iterator[Request]:
-        draw = random_tokens(f"agents/{seed}")
-        tools = draw(_TOOLS_TOKENS)
-        for at_s in self._arrivals(f"agents/{seed}", self.agents_per_s):
-            yield from _agent(tools, at_s, draw)
-
     def _arrivals(self, seed: str, per_s: float) -> Iterator[float]:
         gaps, now_s = random.Random(f"{seed}/arrivals"), 0.0
         while per_s > 0 and (now_s := now_s + gaps.expovariate(per_s)) < self.seconds:
@@ -91,23 +98,16 @@ def _conversation(system: list[int], at_s: float, draw: Draw, choose: random.Ran
     """Turns that each send all that was said before. The answers in there are made up: all systems get the same."""
     turns = choose.choice(_TURNS)
     sizes = [(choose.choice(_QUESTION_TOKENS), choose.choice(_ANSWER_TOKENS)) for _ in range(turns)]
-    yield from _chain(system, sizes, at_s, _READING_S, draw, Urgency.CHAT)
-
-
-def _agent(tools: list[int], at_s: float, draw: Draw) -> Iterator[Request]:
-    """Steps with a tool's run between them; each sends all steps and results before it."""
-    yield from _chain(tools, [(_RESULT_TOKENS, _STEP_TOKENS)] * _STEPS, at_s, _TOOL_S, draw, Urgency.AGENT)
-
-
-def _chain(
-    shared: list[int], sizes: list[tuple[int, int]], at_s: float, pause_s: float, draw: Draw, urgency: Urgency
-) -> Iterator[Request]:
-    said, before = shared, None
+    said, before = system, None
     for asked, answered in sizes:
         said = [*said, *draw(asked)]
-        before = Request(said, answered, at_s if before is None else pause_s, urgency, before)
+        before = Request(said, answered, at_s if before is None else _READING_S, Urgency.CHAT, before)
         yield before
         said = [*said, *draw(answered)]
+
+
+def _text(choose: random.Random, tokens: int) -> str:
+    return "".join(f" {word}" for word in choose.choices(_WORDS, k=tokens))
 
 
 FACTORS: Mapping[str, float] = {"light": 0.4, "below": 0.7, "knee": 1.0, "above": 1.4, "overload": 2.0}

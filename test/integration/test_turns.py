@@ -125,14 +125,19 @@ def test_events_tell_who_was_taken_out_and_came_back(turns_server):
 
 def test_a_recording_teaches_the_simulator_this_machine(turns_server, tmp_path):
     out = tmp_path / "run.json"
-    arguments = ["record", "--url", turns_server.url, "--events", EVENTS, "--seconds", "20", "--out", str(out)]
+    arguments = ["record", "--url", turns_server.url, "--events", EVENTS, "--seconds", "30", "--out", str(out)]
     with ThreadPoolExecutor(1) as pool:
         recording = pool.submit(main, arguments)
         time.sleep(1.5)  # a watcher that has just connected misses what is sent at once
-        for index in range(40):  # one after the other: each prompt is a step of its own
+        for index in (1, 1, 2, 2, 3, 3, *range(40)):  # one after the other: each prompt is a step of its own
             tokens_alone(turns_server, 40 + 7 * index, 4, 50 + index)
         assert recording.result(timeout=60) == 0
     run = read_steps(out)
     assert run.kv_tokens == POOL_TOKENS
+    cached = [request.cached_tokens for request in run.requests]
+    assert max(cached) >= 40  # the second time, all but the last token is there
+    assert cached[-1] < 40
+    assert all(request.last_us >= request.first_us and request.output_tokens == 4 for request in run.requests)
+    assert run.rotation["max_chunk_tokens"] == 512
     machine = fit(run).machine
     assert machine.prefill_alone_us(200) > machine.step_us(StepLoad(decode_rows=1, kv_tokens=100)) > 0

@@ -1,4 +1,4 @@
-"""``superinfer record``: the steps of a real server, as a file that the simulator learns a machine from."""
+"""``superinfer record``: steps and requests of a real server, as a file that the simulator learns from."""
 
 import argparse
 import os
@@ -10,23 +10,23 @@ from superinfer.cli.connection import add_recording, add_server, client, recorde
 from superinfer.cli.errors import UserError
 from superinfer.observe.delivery import Delivery
 from superinfer.observe.errors import ObserveError
-from superinfer.observe.events import Step
 from superinfer.observe.server_state import ServerState, read_state
-from superinfer.workload.steps import MeasuredRun, MeasuredStep, write_steps
+from superinfer.sim.recording import recording_of
+from superinfer.workload.steps import MeasuredRun, write_steps
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``superinfer record``."""
     parser = argparse.ArgumentParser(
         prog="superinfer record",
-        description="Record the engine steps of a server under load, for superinfer simulate --calibrate. Ctrl-C ends "
-        "the recording early.",
+        description="Record the engine steps and the requests of a server under load, for superinfer simulate "
+        "--calibrate and --validate. Ctrl-C ends the recording early.",
     )
     add_server(parser)
     add_recording(parser, seconds=60.0)
     parser.add_argument("--machine", metavar="TEXT", help="what the server runs on, for people (default: this machine)")
     parser.add_argument(
-        "--out", type=Path, default=Path("run.json"), metavar="FILE", help="the steps (default: %(default)s)"
+        "--out", type=Path, default=Path("run.json"), metavar="FILE", help="what was recorded (default: %(default)s)"
     )
     return parser
 
@@ -40,18 +40,21 @@ def run(argv: Sequence[str]) -> int:
     except ObserveError as error:
         raise UserError(str(error)) from None
     deliveries = recorded(options)
-    measured = measured_run(deliveries, state, options.machine or f"{platform.machine()}, {os.cpu_count()} cores")
+    measured, left_out = measured_run(
+        deliveries, state, options.machine or f"{platform.machine()}, {os.cpu_count()} cores"
+    )
     try:
         write_steps(measured, options.out)
     except OSError as error:
         raise UserError(f"{options.out}: cannot be written: {error.strerror}") from None
     gaps = sum(delivery.gap is not None for delivery in deliveries)
-    print(f"{options.out}: {len(measured.steps)} steps, {gaps} gaps")
+    whole = f"{len(measured.requests)} requests from arrival to end, {left_out} others"
+    print(f"{options.out}: {len(measured.steps)} steps, {whole}, {gaps} gaps")
     return 0
 
 
-def measured_run(deliveries: Sequence[Delivery], state: ServerState, machine: str) -> MeasuredRun:
-    """What was recorded of a server. Steps that are lost in a gap are not missed: each stands for itself.
+def measured_run(deliveries: Sequence[Delivery], state: ServerState, machine: str) -> tuple[MeasuredRun, int]:
+    """What was recorded of a server, and how many requests were recorded in part.
 
     Raises:
         UserError: The server does not say how much memory it has, or nothing was recorded.
@@ -59,17 +62,16 @@ def measured_run(deliveries: Sequence[Delivery], state: ServerState, machine: st
     if not state.told:
         raise UserError("the server's scheduler does not tell its state, which has the size of its memory")
     events = [event for delivery in deliveries for event in delivery.batch.events]
-    steps = [_measured(event) for event in events if isinstance(event, Step) and event.elapsed_us > 0]
-    if not steps:
+    recording, scheduler = recording_of(events), state.told[0]
+    if not recording.steps:
         raise UserError("no step was recorded: was the server idle?")
-    return MeasuredRun(machine=machine, model=state.model, kv_tokens=state.told[0].kv_tokens, steps=tuple(steps))
-
-
-def _measured(step: Step) -> MeasuredStep:
-    return MeasuredStep(
-        decode_rows=step.rows,
-        kv_tokens=step.kv_tokens,
-        prefill_tokens=step.prefill_tokens,
-        prefill_pairs=step.prefill_pairs,
-        elapsed_us=step.elapsed_us,
+    measured = MeasuredRun(
+        machine=machine,
+        model=state.model,
+        kv_tokens=scheduler.kv_tokens,
+        steps=recording.steps,
+        requests=recording.requests,
+        rotation=scheduler.rotation.settings if scheduler.rotation else None,
+        classes=tuple(state.slo_classes),
     )
+    return measured, recording.left_out

@@ -8,11 +8,14 @@ from typing import TypeVar
 
 from superinfer.cli.errors import UserError
 from superinfer.cli.load import add_load_arguments, build_load
+from superinfer.cli.simulate_kv import show_kv
 from superinfer.cli.simulate_output import show, show_bands, write_csv, write_json
 from superinfer.cli.simulate_plot import check_plot, plot
 from superinfer.cli.simulate_validation import show_comparisons, write_comparisons
-from superinfer.sim.calibrate import fit
+from superinfer.kv import Format
+from superinfer.sim.calibrate import Fit, fit
 from superinfer.sim.hardware import hardware
+from superinfer.sim.kv_account import KvAccount, parse_formats, shape_of
 from superinfer.sim.machine import Machine
 from superinfer.sim.models import model
 from superinfer.sim.roofline import Roofline
@@ -58,6 +61,12 @@ def build_parser() -> argparse.ArgumentParser:
     seeds = runs.add_mutually_exclusive_group()
     seeds.add_argument("--seed", default="0", dest="seeds", metavar="SEED", help="of everything random (default: 0)")
     seeds.add_argument("--seeds", help="several, separated by commas")
+    runs.add_argument(
+        "--kv-formats",
+        type=_kv_formats,
+        metavar="CLASS:FORMAT,...",
+        help="count bytes of KV with these formats, such as batch:int4, beside those of native KV",
+    )
     runs.add_argument("--bands", action="store_true", help="print times to first token by prompt length, too")
     runs.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     runs.add_argument("--csv", type=Path, metavar="FILE", help="write a row per policy, load, seed and class")
@@ -83,6 +92,8 @@ def run(argv: Sequence[str]) -> int:
         show(points)
         if options.bands:
             show_bands(points)
+        if options.kv_formats:
+            show_kv(points)
         if options.json:
             write_json(points, options.json)
         if options.csv:
@@ -95,8 +106,13 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    measured, machine = read_steps(options.validate), _machine(options)
-    comparisons = {name: compare(measured, name, machine) for name in policy_names(options.policy)}
+    measured, fitted = read_steps(options.validate), _fit(options)
+    comparisons = {
+        name: compare(measured, name, fitted.swinging, fitted.steps)
+        if fitted
+        else compare(measured, name, _machine(options))
+        for name in policy_names(options.policy)
+    }
     show_comparisons(comparisons)
     if options.json:
         write_comparisons(comparisons, options.json)
@@ -104,19 +120,42 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _points(options: argparse.Namespace) -> list[Point]:
-    machine = _machine(options)
+    machine, account = _machine(options), _account(options)
     return sweep(
         policies=policy_names(options.policy),
         loads=_numbers("--loads", options.loads, float),
         seeds=_numbers("--seeds", options.seeds, int),
         load_of=lambda factor, seed: build_load(options, machine, seed, factor),
         machine=machine,
+        kv=account,
     )
 
 
+def _account(options: argparse.Namespace) -> Callable[[], KvAccount | None]:
+    if not options.kv_formats:
+        return lambda: None
+    if options.calibrate:
+        raise ValueError("--kv-formats needs --model: a measured machine does not say what its model keeps of a token")
+    shape = shape_of(model(options.model))
+    return lambda: KvAccount(shape, options.kv_formats)
+
+
+def _kv_formats(text: str) -> dict[str, Format]:
+    try:
+        return parse_formats(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _machine(options: argparse.Namespace) -> Machine:
+    fitted = _fit(options)
+    return Roofline(hardware(options.hardware), model(options.model)) if fitted is None else fitted.machine
+
+
+def _fit(options: argparse.Namespace) -> Fit | None:
+    """The machine of ``--calibrate``, if that is given."""
     if options.calibrate is None:
-        return Roofline(hardware(options.hardware), model(options.model))
+        return None
     measured = read_steps(options.calibrate)
     fitted = fit(measured)
     print(
@@ -124,7 +163,7 @@ def _machine(options: argparse.Namespace) -> Machine:
         f"predictions err by {100 * fitted.error_p50:.1f} % (median), {100 * fitted.error_p90:.1f} % (p90)",
         file=sys.stderr,
     )
-    return fitted.machine
+    return fitted
 
 
 def _numbers(name: str, text: str, kind: Callable[[str], T]) -> list[T]:

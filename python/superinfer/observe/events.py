@@ -31,6 +31,7 @@ class Arrived(Event, frozen=True):
         tenant: Whose it is, if it says so.
         prompt_tokens: Length of its prompt.
         tier: Its first rotation tier, 0 the fastest.
+        slo: What it is promised in full, as in the body of a request.
     """
 
     rid: str
@@ -38,6 +39,7 @@ class Arrived(Event, frozen=True):
     tenant: str | None
     prompt_tokens: int
     tier: int
+    slo: dict[str, str | int | float] = {}
 
 
 class Admitted(Event, frozen=True):
@@ -47,11 +49,13 @@ class Admitted(Event, frozen=True):
         rid: The request.
         tier: Its rotation tier.
         wait_us: Time since its arrival.
+        cached_tokens: Tokens of its prompt whose KV was already there.
     """
 
     rid: str
     tier: int
     wait_us: int
+    cached_tokens: int = 0
 
 
 class Rotated(Event, frozen=True):
@@ -123,12 +127,14 @@ class Finished(Event, frozen=True):
         outcome: Whether its SLO was met; ``none`` if it had none to miss.
         ttft_us: Time from its arrival to its first token, if it produced one.
         tokens: Tokens it produced.
+        last_us: Time from its arrival to its last token, if it produced one.
     """
 
     rid: str
     outcome: Verdict
     ttft_us: int | None
     tokens: int
+    last_us: int | None = None
 
 
 class Aborted(Event, frozen=True):

@@ -24,6 +24,16 @@ class Cost(msgspec.Struct, frozen=True):
     decode_step_us: float
 
 
+class Rotation(msgspec.Struct, frozen=True):
+    """Turns in the engine.
+
+    Attributes:
+        settings: Those of the policy, ``sched.rotation.RotationSettings`` as a map.
+    """
+
+    settings: dict[str, Any]
+
+
 class SchedulerState(msgspec.Struct, frozen=True):
     """One scheduler.
 
@@ -34,6 +44,7 @@ class SchedulerState(msgspec.Struct, frozen=True):
         outcomes: Class -> outcome -> requests, since the server started.
         cost: Learnt prices.
         kv_tokens: Tokens that its KV memory holds.
+        rotation: Turns in the engine; ``None`` where requests run to their end.
     """
 
     waiting: list[WaitingRequest]
@@ -42,6 +53,7 @@ class SchedulerState(msgspec.Struct, frozen=True):
     outcomes: dict[str, dict[str, int]]
     cost: Cost
     kv_tokens: int
+    rotation: Rotation | None = None
 
 
 class ServerState(msgspec.Struct, frozen=True):

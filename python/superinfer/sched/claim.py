@@ -11,8 +11,8 @@ AGED, DUE, REST = 0, 1, 2
 """Bands: the one that has waited longest past the bound; owes something and can make it; everything else, from here on
 by class."""
 
-_BAND: Final = 1 << 53
-"""How far bands are apart in one number with buckets."""
+_KEY_BITS: Final = 62
+"""Bits of a number by which requests are sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,7 @@ class Claims:
     @classmethod
     def ordered(cls, columns: Columns, band: Ints, bucket: Ints, aged: Bools) -> Self:
         """By band, bucket, what the tenant has had, and arrival number: total, since no two numbers are equal."""
-        # One sort less: no bucket, not even a time, is as wide as a band.
-        index = np.lexsort((columns.terms.seq, columns.tenant_served, band * _BAND + bucket))
+        index = _in_order(band, bucket, columns.tenant_place, columns.terms.seq)
         return cls(
             index,
             band[index],
@@ -51,3 +50,21 @@ class Claims:
             columns.need_tokens[index],
             columns.slice_us[index],
         )
+
+
+def _in_order(*keys: Ints) -> Ints:
+    """Indices by the first key, of equals by the second, and so on; of the last, no two are equal.
+
+    One number for all keys is sorted three times as fast as one after the other, where it has room for them.
+    """
+    if not keys[0].size:
+        return np.empty(0, np.int64)
+    whole, bits = np.zeros_like(keys[0]), 0
+    for key in keys:
+        least = int(key.min())
+        width = (int(key.max()) - least).bit_length()
+        bits += width
+        if bits > _KEY_BITS:
+            return np.lexsort(keys[::-1])
+        whole = (whole << width) + (key - least)
+    return whole.argsort()

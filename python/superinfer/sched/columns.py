@@ -13,13 +13,20 @@ from superinfer.sched.service import TenantService
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
 Whole = TypeVar("Whole", int, Ints)
 
 NEVER: Final = 1 << 62
 """When something is due that is not owed."""
 
-_TIER: Final = 2
-"""The row of tiers in ``Reader._state``."""
+_LATEST: Final = 5
+"""Rows of ``Reader._state`` that change while a request runs; then come its expected length and its tier."""
+
+_UNKNOWN: Final = 255
+"""The phase of a request that was not looked at yet: none."""
+
+_BLOCK: Final = 64
+"""Requests that are compared at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ class Columns:
     Attributes:
         jobs: The requests.
         terms: What never changes about them.
-        tenant_served: Weighted tokens that the tenant has had.
+        promised: Whether anybody is owed anything.
+        tenant_place: Place of its tenant by the weighted tokens that it has had: the least first, equals alike.
         running: Whether it decodes.
         resident: Whether its KV is in the pool and counts.
         fixed: Whether it is resident and must not be taken out.
@@ -87,7 +95,8 @@ class Columns:
 
     jobs: Sequence[Job]
     terms: Terms
-    tenant_served: Floats
+    promised: bool
+    tenant_place: Ints
     running: Bools
     resident: Bools
     fixed: Bools
@@ -102,52 +111,47 @@ class Columns:
     started: Ints
     streams: Streams
 
-    @property
-    def promised(self) -> bool:
-        """Whether anybody is owed anything."""
-        terms = self.terms
-        due = (terms.first_due_us != NEVER) | (terms.last_due_us != NEVER) | ~np.isnan(terms.pace_ms)
-        return bool(due.any())
-
 
 @dataclass(slots=True)
 class Reader:
     """Reads requests into columns.
 
-    What never changes about a request is read once. Of one that is outside the pool, and was at the last pass, only its
+    What never changes about a request is read once, and so are its expected length and its tier, which only
+    the policy changes. Of one that is outside the pool, and was at the last pass, only its
     KV is looked at again: nothing else changes while it waits.
     """
 
     _jobs: list[Job] = field(default_factory=list)
-    _phase: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    _phase: Bytes = field(default_factory=lambda: np.empty(0, np.uint8))
     _terms: Ints = field(default_factory=lambda: np.empty((6, 0), np.int64))
     _pace_ms: Floats = field(default_factory=lambda: np.empty(0))
     _state: Ints = field(default_factory=lambda: np.empty((7, 0), np.int64))
     _tenants: dict[str | None, int] = field(default_factory=dict)
+    _promised: bool = False
 
     def read(self, jobs: Sequence[Job], service: TenantService) -> Columns:
         """The present state of ``jobs`` and of what their tenants have had."""
-        if self._jobs != list(jobs):
-            self._line_up(jobs)
-        # Members of an enumeration are told apart by where they are: comparing them one by one is slow.
-        phase = np.fromiter(map(id, [job.phase for job in jobs]), np.int64, len(jobs))
-        running = phase == id(Phase.RUNNING)
-        resident = running | (phase == id(Phase.PREFILL))
-        self._refresh(jobs, np.flatnonzero(resident | (phase != self._phase)))
+        if self._jobs != (now := list(jobs)):
+            self._line_up(now)
+        phase = np.frombuffer(bytes([job.phase for job in jobs]), np.uint8)
+        running = phase == Phase.RUNNING
+        resident = running | (phase == Phase.PREFILL)
+        self._refresh(jobs, (resident | (phase != self._phase)).nonzero()[0])
         self._phase = phase
         terms = self._columns_of_terms()
-        generated, expected, tier, slice_us, waiting_since_us, first_us, sent = self._state
+        generated, slice_us, waiting_since_us, first_us, sent, expected, tier = self._state
         computed = np.fromiter([job.computed_tokens for job in jobs], np.int64, len(jobs))
         host = np.fromiter([job.host_tokens for job in jobs], np.int64, len(jobs))
         context = terms.prompt_tokens + np.maximum(generated - 1, 0)
         missing = np.maximum(context - computed, 0)
-        started = np.flatnonzero(sent)
+        started = sent.nonzero()[0]
         streams = started[~np.isnan(terms.pace_ms[started])]
         pace_ms = terms.pace_ms[streams]
         return Columns(
             jobs,
             terms,
-            tenant_served=np.array([service.served(name) for name in self._tenants])[terms.tenant],
+            promised=self._promised,
+            tenant_place=self._tenant_places(service)[terms.tenant],
             running=running,
             resident=resident,
             fixed=_fixed(jobs, resident),
@@ -165,43 +169,44 @@ class Reader:
 
     def move(self, tier: Ints) -> None:
         """Write the tiers of those that change theirs."""
-        moved = np.flatnonzero(tier != self._state[_TIER])
+        moved = (tier != self._state[-1]).nonzero()[0]
         for index, new in zip(moved.tolist(), tier[moved].tolist(), strict=True):
             self._jobs[index].tier = new
-        self._state[_TIER] = tier
+        self._state[-1] = tier
 
     def _refresh(self, jobs: Sequence[Job], indices: Ints) -> None:
         some = [jobs[index] for index in indices.tolist()]
         lines = [job.state.timeline for job in some]
         # One flat list becomes an array in a third of the time that nested ones take.
         values = [job.generated for job in some]
-        values += [job.expected_tokens for job in some]
-        values += [job.tier for job in some]
         values += [job.slice_us for job in some]
         values += [job.waiting_since_us for job in some]
         values += [line.first_us or 0 for line in lines]
         values += [line.tokens for line in lines]
-        self._state[:, indices] = np.fromiter(values, np.int64, len(values)).reshape(7, -1)
+        self._state[:_LATEST, indices] = np.fromiter(values, np.int64, len(values)).reshape(_LATEST, -1)
 
-    def _line_up(self, jobs: Sequence[Job]) -> None:
+    def _line_up(self, jobs: list[Job]) -> None:
         """Keep what is known of those that are still there, in the order of ``jobs``, and learn the terms of others."""
         if outnumbered := len(self._tenants) > 2 * len(jobs):
             self._tenants.clear()
-        # Requests come at the end and go from anywhere: one walk along both lists finds those that are gone.
-        count, stay = 0, np.ones(len(self._jobs), np.bool_)
-        for row, job in enumerate(self._jobs):
-            if not outnumbered and count < len(jobs) and jobs[count] is job:
-                count += 1
-            else:
-                stay[row] = False
-        new = jobs[count:]
+        stay = np.empty(0, np.int64) if outnumbered else _still_there(self._jobs, jobs)
+        new = jobs[len(stay) :]
         terms = np.array([self._terms_of(job) for job in new], np.int64).reshape(-1, 6)
         paces_ms = [job.state.slo.pace_ms for job in new]
-        self._terms = np.concatenate([self._terms[:, stay], terms.T], axis=1)
+        self._terms = np.concatenate([self._terms.take(stay, 1), terms.T], axis=1)
         self._pace_ms = np.concatenate([self._pace_ms[stay], [np.nan if ms is None else ms for ms in paces_ms]])
-        self._state = np.concatenate([self._state[:, stay], np.zeros((7, len(new)), np.int64)], axis=1)
-        self._phase = np.concatenate([self._phase[stay], np.zeros(len(new), np.int64)])
-        self._jobs = list(jobs)
+        state = np.zeros((7, len(new)), np.int64)
+        state[_LATEST:] = [job.expected_tokens for job in new], [job.tier for job in new]
+        self._state = np.concatenate([self._state.take(stay, 1), state], axis=1)
+        self._phase = np.concatenate([self._phase[stay], np.full(len(new), _UNKNOWN, np.uint8)])
+        self._jobs = jobs
+        due = (self._terms[3] != NEVER) | (self._terms[4] != NEVER) | ~np.isnan(self._pace_ms)
+        self._promised = bool(due.any())
+
+    def _tenant_places(self, service: TenantService) -> Ints:
+        served = [service.served(name) for name in self._tenants]
+        place = {tokens: place for place, tokens in enumerate(sorted(set(served)))}
+        return np.array([place[tokens] for tokens in served], np.int64)
 
     def _terms_of(self, job: Job) -> tuple[int, ...]:
         state = job.state
@@ -214,8 +219,27 @@ class Reader:
         return Terms(seq, rank, prompt_tokens, first_due_us, last_due_us, tenant, self._pace_ms)
 
 
+def _still_there(before: list[Job], now: list[Job]) -> Ints:
+    """Which of the requests before are there now: new ones come at the end, and they go from anywhere.
+
+    One walk along both finds those that are gone, in blocks where nobody is.
+    """
+    row, count, stay = 0, 0, np.ones(len(before), np.bool_)
+    while row < len(before):
+        if before[row : row + _BLOCK] == now[count : count + _BLOCK]:
+            row, count = row + _BLOCK, count + _BLOCK
+            continue
+        for job in before[row : row + _BLOCK]:
+            if count < len(now) and now[count] is job:
+                count += 1
+            else:
+                stay[row] = False
+            row += 1
+    return stay.nonzero()[0]
+
+
 def _fixed(jobs: Sequence[Job], resident: Bools) -> Bools:
     fixed = np.zeros(len(jobs), np.bool_)
-    indices = np.flatnonzero(resident)
+    indices = resident.nonzero()[0]
     fixed[indices] = [jobs[index].fixed for index in indices.tolist()]
     return fixed

@@ -26,11 +26,11 @@ def late_jobs(due_us: Ints, cost_us: Ints, now_us: int) -> Bools:
     """
     # A job that is late even alone is the costliest when its turn comes.
     late: Bools = now_us + cost_us > due_us
-    rest = np.flatnonzero(~late)
-    rest = rest[np.argsort(due_us[rest], kind="stable")]
-    late_from = now_us + np.cumsum(cost_us[rest]) > due_us[rest]
+    rest = (~late).nonzero()[0]
+    rest = rest[due_us[rest].argsort(kind="stable")]
+    late_from = now_us + cost_us[rest].cumsum() > due_us[rest]
     # As long as nothing is late there is nothing to decide.
-    start = int(np.argmax(late_from)) if late_from.any() else len(rest)
+    start = int(late_from.argmax()) if late_from.any() else len(rest)
     kept = list(zip((-cost_us[rest[:start]]).tolist(), rest[:start].tolist(), strict=True))
     heapq.heapify(kept)
     end_us = now_us + int(cost_us[rest[:start]].sum())
@@ -57,7 +57,7 @@ def first_to_go(left_us: Ints, cost_us: Ints, arrived: Ints) -> int:
         cost_us: How long each takes.
         arrived: Arrival numbers.
     """
-    by_due = np.argsort(left_us, kind="stable")
-    spare_us = np.minimum.accumulate((1 - RESERVE) * left_us[by_due] - np.cumsum(cost_us[by_due]))
+    by_due = left_us.argsort(kind="stable")
+    spare_us = np.minimum.accumulate((1 - RESERVE) * left_us[by_due] - cost_us[by_due].cumsum())
     candidates = by_due[np.concatenate([[True], cost_us[by_due[1:]] <= spare_us[:-1]])]
-    return int(candidates[np.argmin(arrived[candidates])])
+    return int(candidates[arrived[candidates].argmin()])

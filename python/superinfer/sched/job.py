@@ -1,21 +1,21 @@
 """A request as the rotating policy sees it, from arrival to the last token."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import IntEnum
 
 from superinfer.sched.state import SLOState
 
 
-class Phase(Enum):
-    """Where a request is."""
+class Phase(IntEnum):
+    """Where a request is. Small numbers, since many are compared at once."""
 
-    WAITING = "waiting"
+    WAITING = 0
     """Not admitted: none of its own KV is in the pool."""
-    PREFILL = "prefill"
+    PREFILL = 1
     """Admitted, part of its prompt is computed."""
-    RUNNING = "running"
+    RUNNING = 2
     """Decodes a token in each step it takes part in."""
-    PARKED = "parked"
+    PARKED = 3
     """Rotated out. Its tokens are known; its KV may be in the pool, on the host, or nowhere."""
 
 

@@ -72,7 +72,7 @@ class Line:
         for size in reversed(features):
             for subset in combinations(features, size + 1):
                 rows = [[self._squares[r][c] + ridge * (r == c) for c in subset] + [self._products[r]] for r in subset]
-                weights = _eliminate(rows)
+                weights = eliminate(rows)
                 gain = sum(w * self._products[f] for w, f in zip(weights, subset, strict=True))
                 if min(weights) >= 0 and gain > best_gain:
                     best_gain = gain
@@ -85,7 +85,7 @@ class Line:
         return best
 
 
-def _eliminate(rows: list[list[float]]) -> list[float]:
+def eliminate(rows: list[list[float]]) -> list[float]:
     """Solve a positive definite system, given with its right side as last column, by Gaussian elimination."""
     size = len(rows)
     for pivot in range(size):

@@ -47,35 +47,35 @@ class Room:
         free, rows = pool.capacity - int(need[claims.resident].sum()), pool.rows - int(claims.resident.sum())
         leavers = claims.resident & ~claims.fixed
         # From the end: the aged go only where those that are inside do not all fit any more.
-        residents = [*np.flatnonzero(leavers & claims.aged).tolist(), *np.flatnonzero(leavers & ~claims.aged).tolist()]
+        inside = np.concatenate([(leavers & claims.aged).nonzero()[0], (leavers & ~claims.aged).nonzero()[0]])
         wanted = _eldest_need(claims, pool.capacity)
         parked: list[int] = []
         reasons: list[ParkReason] = []
-        while residents and (free < wanted or rows < bool(wanted)):
+        while inside.size and (free < wanted or rows < bool(wanted)):
             reasons.append("memory" if free < 0 or rows < 0 else "aged")
-            parked.append(victim := residents.pop())
-            free, rows = free + int(need[victim]), rows + 1
+            parked.append(victim := int(inside[-1]))
+            inside, free, rows = inside[:-1], free + int(need[victim]), rows + 1
         # Claims are in order of bands, so that whoever a newcomer may displace stands at the end.
-        inside = np.array(residents, np.int64)
-        movable = inside[(claims.slice_us[inside] >= self.slice_us) & ~claims.aged[inside]].tolist()
         spare = max(self.max_parked - len(parked), 0)
-        newcomers = np.flatnonzero(~claims.resident)
+        movable = inside[(claims.slice_us[inside] >= self.slice_us) & ~claims.aged[inside]]
+        movable = movable[max(len(movable) - spare, 0) :].tolist()
+        newcomers = (~claims.resident).nonzero()[0]
         computing = claims.resident.copy()
-        gains = _gains(claims, movable, spare)
+        gains = _gains(claims, movable)
         while len(newcomers := gains.from_first_that_fits(claims, newcomers, free, rows)):
-            fitting = min(int(np.searchsorted(np.cumsum(need[newcomers]), free, "right")), max(rows, 0))
+            fitting = min(int(need[newcomers].cumsum().searchsorted(free, "right")), max(rows, 0))
             # Those that fit together come in together, else the first with the help of those who may go.
-            coming, newcomers = np.split(newcomers, [fitting or 1])
+            coming, newcomers = newcomers[: fitting or 1], newcomers[fitting or 1 :]
             computing[coming] = True
             free, rows = free - int(need[coming].sum()), rows - len(coming)
             if not fitting:
                 while free < 0 or rows < 0:
                     reasons.append("displaced")
                     parked.append(victim := movable.pop())
-                    spare, free, rows = spare - 1, free + int(need[victim]), rows + 1
-                gains = _gains(claims, movable, spare)
+                    free, rows = free + int(need[victim]), rows + 1
+                gains = _gains(claims, movable)
         computing[parked] = False
-        return Places(np.flatnonzero(computing), np.array(parked, np.int64), tuple(reasons))
+        return Places(computing.nonzero()[0], np.array(parked, np.int64), tuple(reasons))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +115,11 @@ def _eldest_need(claims: Claims, capacity_tokens: int) -> int:
     return need if need + kept <= capacity_tokens else 0
 
 
-def _gains(claims: Claims, movable: list[int], at_most: int) -> Gains:
-    """From the last of those who may go, ``at_most`` of them: each makes way for earlier bands only."""
+def _gains(claims: Claims, movable: list[int]) -> Gains:
+    """From those who may go: each makes way for earlier bands only."""
     bands = int(claims.band.max(initial=0)) + 1
     gains = Gains(np.zeros(bands, np.int64), np.zeros(bands, np.int64))
-    for place in movable[max(len(movable) - at_most, 0) :]:
+    for place in movable:
         gains.tokens[: claims.band[place]] += claims.need_tokens[place]
         gains.rows[: claims.band[place]] += 1
     return gains

@@ -110,8 +110,9 @@ class RotationPolicy:
         options = self.settings
         columns = self._reader.read(jobs, self.service)
         sizing = Sizing(self.step_time, self._longest_us(columns, now_us), options.max_chunk_tokens)
-        budget_us = sizing.budget_us(columns, now_us)
-        claims = self._claims(columns, now_us, sizing.token_us(columns, budget_us))
+        running = decode_load(columns, columns.running.nonzero()[0])
+        budget_us = sizing.budget_us(columns, running, now_us)
+        claims = self._claims(columns, now_us, sizing.token_us(running, budget_us))
         places = Room(options.tiers.slice_us, options.max_parked).make(claims, pool)
         chosen = claims.index[places.computing]
         decode = chosen[columns.running[chosen]]
@@ -149,7 +150,7 @@ class RotationPolicy:
     def _due(self, owes: Owed, seq: Ints, waits: Bools, can_be_met: Bools) -> Ints:
         """Places of those that can be on time: streams by slack, prompts as the class says."""
         place = np.where(waits, owes.left_us, owes.left_us - owes.estimate_us) // self.settings.bucket_us
-        prompts = np.flatnonzero(waits & can_be_met)
+        prompts = (waits & can_be_met).nonzero()[0]
         if len(prompts):
             first = first_to_go(owes.left_us[prompts], owes.estimate_us[prompts], seq[prompts])
             place[prompts[first]] = place.min() - 1
@@ -159,7 +160,7 @@ class RotationPolicy:
         """Of requests that owe nothing, those of the tier whose turn it is go first, the others by tier."""
         line = self._shares.line(rank, tier)
         first = np.zeros(line.max(initial=0) + 1, np.bool_)
-        first[self._shares.turns(np.flatnonzero(np.bincount(line[contending])).tolist())] = True
+        first[self._shares.turns(np.bincount(line[contending]).nonzero()[0].tolist())] = True
         return np.where(first[line], 0, 1 + tier)
 
     def _charge(self, band: Ints, prefill: Sequence[Chunk]) -> None:
@@ -170,16 +171,21 @@ class RotationPolicy:
 
 def _eldest(columns: Columns, aged: Bools) -> Ints:
     """Of these, the index of the one that has waited longest, if there is one."""
-    indices = np.flatnonzero(aged)
+    indices = aged.nonzero()[0]
+    if not indices.size:
+        return indices
     return indices[np.lexsort((columns.terms.seq[indices], columns.waiting_since_us[indices]))][:1]
 
 
 def _wanted_before_the_aged(columns: Columns, claims: Claims, waiting: Ints) -> int:
-    """Tokens that more important ones, or ones that can be on time, want behind one that goes first by age."""
+    """Tokens that those want behind one that goes first by age who are as important or more, or can be on time.
+
+    Of its own class, too: prompts that are computed in turn, a slice of each, all end when the last one does.
+    """
     bands, indices = claims.band[waiting], claims.index[waiting]
     if not len(waiting) or bands[0] != AGED:
         return 0
-    before = (bands < REST + columns.terms.rank[indices[0]]) & (bands != AGED)
+    before = (bands <= REST + columns.terms.rank[indices[0]]) & (bands != AGED)
     return int(columns.missing_tokens[indices[before]].sum())
 
 

@@ -34,22 +34,26 @@ class Sizing:
     max_step_us: int
     max_chunk_tokens: int
 
-    def budget_us(self, columns: Columns, now_us: int) -> int:
+    def budget_us(self, columns: Columns, running: StepLoad, now_us: int) -> int:
         """How long the step may take for every stream to stay on its pace.
 
         One that is behind allows its pace; one whose pace cannot be kept even by decoding alone has no say.
+
+        Args:
+            columns: The requests.
+            running: Decoding a token for each that runs.
+            now_us: The tick.
         """
         streams = columns.streams
-        decoding_us = self.step_time.predict_us(decode_load(columns, np.flatnonzero(columns.running)))
+        decoding_us = self.step_time.predict_us(running)
         # From the actual first token on: the mean pace is what clients measure.
         left_us = streams.first_us + streams.sent_us - now_us
         allowed_us = PACE_SHARE * np.maximum(left_us, streams.pace_us)[columns.running[streams.index]]
         return round(float(allowed_us[allowed_us > decoding_us].min(initial=self.max_step_us)))
 
-    def token_us(self, columns: Columns, budget_us: int) -> float:
-        """Time per prompt token while the present streams keep their pace."""
-        load = decode_load(columns, np.flatnonzero(columns.running))
-        tokens = self.step_time.prefill_tokens_within(budget_us, load, context=0)
+    def token_us(self, running: StepLoad, budget_us: int) -> float:
+        """Time per prompt token in steps of this length, which also decode a token for each that runs."""
+        tokens = self.step_time.prefill_tokens_within(budget_us, running, context=0)
         return budget_us / min(max(tokens, LEAST_TOKENS), self.max_chunk_tokens)
 
     def chunks(

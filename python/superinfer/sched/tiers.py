@@ -56,11 +56,15 @@ class Tiers:
             owed: What each owes, served alone, and can still be met.
             slice_us: Service since each was last admitted.
         """
-        left_us, estimate_us = owed.left_us, owed.estimate_us
+        left_us, estimate_us, last = owed.left_us, owed.estimate_us, self.count - 1
         while (up := owed.exists & (tier > 0) & (estimate_us > PROMOTE_AT * left_us * self.share(tier))).any():
             tier = tier - up
-        last = self.count - 1
-        below = np.minimum(tier + 1, last)
-        relaxed = ~owed.exists | ((tier < last) & (estimate_us < DEMOTE_AT * left_us * self.share(below)))
-        tier = np.where(relaxed & (slice_us >= self.slice_of(tier)), below, tier)
-        return np.where(owed.exists & (left_us < self.slice_us + estimate_us), 0, tier)
+        # Few have used up their slice.
+        used = (slice_us >= self.slice_of(tier)).nonzero()[0]
+        below = np.minimum(tier[used] + 1, last)
+        needed_us, allowed_us = estimate_us[used], DEMOTE_AT * left_us[used] * self.share(below)
+        relaxed = ~owed.exists[used] | ((tier[used] < last) & (needed_us < allowed_us))
+        tier = tier.copy()
+        tier[used[relaxed]] = below[relaxed]
+        tier[owed.exists & (left_us < self.slice_us + estimate_us)] = 0
+        return tier

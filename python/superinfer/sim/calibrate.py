@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from superinfer.sched.step_time import MIN_PREFILL_TOKENS, StepLoad, StepTime
+from superinfer.sched.step_time import MIN_PREFILL_TOKENS, StepLoad
+from superinfer.sim.step_cost import StepCost
 from superinfer.workload.attainment import percentile
 from superinfer.workload.steps import MeasuredRun, MeasuredStep
 
@@ -17,15 +18,15 @@ HELD_OUT = 5
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A machine as it was measured; ``step_time`` must have learnt both kinds of steps.
+    """A machine as it was measured.
 
     Attributes:
-        step_time: What steps cost.
+        cost: What steps cost.
         kv_tokens: Tokens whose KV fits.
         load_back_us_per_token: Time to bring back a token's KV from the host; ``None`` where it cannot.
     """
 
-    step_time: StepTime
+    cost: StepCost
     kv_tokens: int
     load_back_us_per_token: float | None
 
@@ -38,7 +39,7 @@ class Measured:
         """Time of one step; 0 only for nothing."""
         if not load.decode_rows and not load.prefill_tokens:
             return 0
-        return max(self.step_time.predict_us(load), 1)
+        return max(self.cost.step_us(load), 1)
 
     def prefill_alone_us(self, tokens: int) -> int:
         """Time of a prompt on an idle machine, in one step."""
@@ -59,6 +60,8 @@ class Fit:
         judged: Steps it was judged on.
         error_p50: Median of |predicted - taken| / taken over these.
         error_p90: 90th percentile of it.
+        swings: Taken over predicted of all steps, in the order in which they ran.
+        steps: The steps, and what each took in us, in that order.
     """
 
     machine: Measured
@@ -66,13 +69,57 @@ class Fit:
     judged: int
     error_p50: float
     error_p90: float
+    swings: tuple[float, ...]
+    steps: tuple[tuple[StepLoad, int], ...]
+
+    @property
+    def swinging(self) -> "Swinging":
+        """The machine with the ups and downs that were measured: to compare with what was served on it."""
+        return Swinging(self.machine, self.swings)
+
+
+@dataclass(slots=True)
+class Swinging:
+    """A machine whose steps are as much off what is expected as when it was measured, and in that order.
+
+    Other things run on a machine, and for a while: single steps drawn at random would be too even.
+
+    Attributes:
+        machine: What is expected of it.
+        swings: Taken over expected; after the last comes the first.
+    """
+
+    machine: Measured
+    swings: Sequence[float]
+    _step: int = 0
+
+    @property
+    def kv_tokens(self) -> int:
+        """Tokens whose KV fits."""
+        return self.machine.kv_tokens
+
+    @property
+    def has_host(self) -> bool:
+        """Whether parked KV can go to host memory and come back."""
+        return self.machine.has_host
+
+    def step_us(self, load: StepLoad) -> int:
+        """Time of the next step."""
+        expected_us = self.machine.step_us(load)
+        self._step += 1
+        return max(round(expected_us * self.swings[self._step % len(self.swings)]), 1) if expected_us else 0
+
+    def prefill_alone_us(self, tokens: int) -> int:
+        """Time that is expected of a prompt on an idle machine, in one step."""
+        return self.machine.prefill_alone_us(tokens)
+
+    def load_back_us(self, tokens: int) -> int:
+        """Time to bring KV back from the host."""
+        return self.machine.load_back_us(tokens)
 
 
 def fit(run: MeasuredRun) -> Fit:
-    """The machine of a run.
-
-    The steps are learnt in a shuffled order, always the same: ``StepTime`` forgets, as it has to in a server, and the
-    last phase of a run must not count for more than its first.
+    """The machine of a run. Which steps it is judged on is drawn, always in the same way.
 
     Raises:
         ValueError: There are too few steps of a kind.
@@ -82,12 +129,12 @@ def fit(run: MeasuredRun) -> Fit:
     Random(0).shuffle(steps)
     judged = steps[::HELD_OUT]
     learnt = [step for index, step in enumerate(steps) if index % HELD_OUT]
-    step_time = StepTime()
-    for step in learnt:
-        step_time.observe(load_of(step), step.elapsed_us)
-    machine = Measured(step_time, run.kv_tokens, run.load_back_us_per_token)
+    cost = StepCost.fitted([load_of(step) for step in learnt], [step.elapsed_us for step in learnt])
+    machine = Measured(cost, run.kv_tokens, run.load_back_us_per_token)
     errors = [abs(machine.step_us(load_of(step)) - step.elapsed_us) / step.elapsed_us for step in judged]
-    return Fit(machine, len(learnt), len(judged), percentile(errors, 50), percentile(errors, 90))
+    known = tuple((load_of(step), step.elapsed_us) for step in run.steps)
+    swings = tuple(elapsed_us / machine.step_us(load) for load, elapsed_us in known)
+    return Fit(machine, len(learnt), len(judged), percentile(errors, 50), percentile(errors, 90), swings, known)
 
 
 def load_of(step: MeasuredStep) -> StepLoad:

@@ -9,6 +9,7 @@ from superinfer.sched.job import Job, Phase
 from superinfer.sched.plan import Chunk, Plan, Pool
 from superinfer.sched.state import SLOState
 from superinfer.sched.step_time import StepLoad
+from superinfer.sim.kv_account import KvAccount
 from superinfer.sim.machine import Machine
 from superinfer.sim.memory import Memory
 from superinfer.sim.policy import Policy
@@ -44,12 +45,14 @@ class Engine:
         policy: Decides each step.
         rank_of: Importance of a promise's class, 0 first.
         host: Whether parked KV that has to make room goes to the host rather than away.
+        kv: Counts bytes of KV, if that is wanted.
     """
 
     cost: Machine
     policy: Policy
     rank_of: Callable[[SLO], int]
     host: bool = True
+    kv: KvAccount | None = None
     totals: Totals = field(default_factory=Totals)
     _env: simpy.Environment = field(default_factory=simpy.Environment)
     _jobs: dict[int, Job] = field(default_factory=dict)
@@ -86,7 +89,8 @@ class Engine:
             now = int(self._env.now)
             state = SLOState(arrival.slo, self.rank_of(arrival.slo), seq, now)
             # How long the answer will be is the policy's guess.
-            job = Job(state, arrival.prompt_tokens, UNKNOWN_TOKENS, waiting_since_us=now, prefix=arrival.prefix)
+            job = Job(state, arrival.prompt_tokens, UNKNOWN_TOKENS, arrival.cached_tokens, waiting_since_us=now)
+            job.prefix = arrival.prefix
             self._memory.match(job)
             self._jobs[seq] = job
             self._lengths[seq] = arrival.output_tokens
@@ -144,6 +148,8 @@ class Engine:
         growth = len(plan.decode) + sum(chunk.tokens for chunk in plan.prefill)
         used = self._memory.make_room(growth, self._jobs.values())
         self.totals.peak_kv_tokens = max(self.totals.peak_kv_tokens, used)
+        if self.kv and growth:
+            self.kv.note(self._jobs.values(), plan)
 
     def _load_back(self, plan: Plan) -> int:
         """Time that this step waits for KV from the host, which comes before anything is computed anew."""

@@ -44,7 +44,8 @@ class Memory:
         self._parked.pop(job.state.seq, None)
         if job.phase is Phase.WAITING and job.computed_tokens:
             self.cached_tokens += job.computed_tokens
-            self._hold(job, job.computed_tokens // PREFIX_BLOCK_TOKENS)
+            if job.prefix:
+                self._hold(job, job.computed_tokens // PREFIX_BLOCK_TOKENS)
 
     def computed(self, job: Job) -> None:
         """Full blocks of the prompt can be shared from now on."""

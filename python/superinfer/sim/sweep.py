@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from superinfer.sim.kv_account import KvAccount
 from superinfer.sim.machine import Machine
 from superinfer.sim.run import Run, simulate
 from superinfer.workload.arrivals import Arrival
@@ -53,6 +54,7 @@ def sweep(
     seeds: Iterable[int],
     load_of: Callable[[float, int], list[Arrival]],
     machine: Machine,
+    kv: Callable[[], KvAccount | None] = lambda: None,
 ) -> list[Point]:
     """Every policy on every load; each load is made once and served by all policies.
 
@@ -62,6 +64,7 @@ def sweep(
         seeds: One load each, of every factor.
         load_of: The requests of a factor and a seed.
         machine: What serves.
+        kv: A count of bytes of KV for each run, or none.
 
     Raises:
         ValueError: An unknown policy, or what ``load_of`` raises.
@@ -71,5 +74,5 @@ def sweep(
     for factor in loads:
         for seed in numbers:
             requests = load_of(factor, seed)
-            points += [Point.of(simulate(requests, name, machine), factor, seed) for name in names]
+            points += [Point.of(simulate(requests, name, machine, kv=kv()), factor, seed) for name in names]
     return points

@@ -3,7 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
+import msgspec
+
+from superinfer.sched.rotation import RotationSettings
+from superinfer.sched.step_time import StepLoad
 from superinfer.sim.figures import class_of
 from superinfer.sim.machine import Machine
 from superinfer.sim.run import simulate
@@ -42,24 +47,30 @@ class Comparison:
         return self.simulated / self.measured if self.measured else float("inf")
 
 
-def compare(run: MeasuredRun, policy: str, machine: Machine) -> list[Comparison]:
+def compare(
+    run: MeasuredRun, policy: str, machine: Machine, known: Sequence[tuple[StepLoad, int]] = ()
+) -> list[Comparison]:
     """Serve the requests of ``run`` again, on ``machine``, and set the latencies side by side.
 
-    What a request found in the server's cache is taken as not being part of its prompt.
+    What a request found in the server's cache it finds here, too; what it leaves there is of no use to others.
 
     Args:
         run: What the server measured.
         policy: Name of the policy that it ran.
         machine: What it ran on.
+        known: Steps that its policy had learnt from, and what each took in us.
 
     Raises:
-        ValueError: The run has no requests, one has an SLO that is none, or the policy is unknown.
+        ValueError: The run has no requests, one has an SLO that is none, its settings cannot be
+            used, or the policy is unknown.
     """
     if not run.requests:
         raise ValueError("the measured run has no requests to compare with")
     requests = sorted(run.requests, key=lambda request: request.at_us)
     load = [_arrival(request) for request in requests]
-    simulated = _by_class(load, map(_of_simulated, simulate(load, policy, machine).served))
+    settings = _settings(run.rotation)
+    served = simulate(load, policy, machine, settings, run.classes, known=known, one_in_parts=True).served
+    simulated = _by_class(load, map(_of_simulated, served))
     measured = _by_class(load, map(_of_measured, requests))
     return [
         Comparison(cls, figure, percent, len(values), percentile(values, percent), percentile(others, percent))
@@ -71,8 +82,15 @@ def compare(run: MeasuredRun, policy: str, machine: Machine) -> list[Comparison]
 
 
 def _arrival(request: MeasuredRequest) -> Arrival:
-    prompt_tokens = request.prompt_tokens - request.cached_tokens
-    return Arrival(request.at_us, prompt_tokens, request.output_tokens, parse_slo(request.slo))
+    slo, cached_tokens = parse_slo(request.slo), request.cached_tokens
+    return Arrival(request.at_us, request.prompt_tokens, request.output_tokens, slo, cached_tokens=cached_tokens)
+
+
+def _settings(told: Mapping[str, Any] | None) -> RotationSettings | None:
+    try:
+        return None if told is None else msgspec.convert(told, RotationSettings)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"rotation: {error}") from None
 
 
 def _of_measured(request: MeasuredRequest) -> Mapping[str, float]:

@@ -36,7 +36,8 @@ class EventFeed:
         job = self._book.job_of(req)
         slo, at_us = job.state.slo, job.state.arrival_us
         self._tier_of[req.rid] = job.tier
-        self._emit(req, events.Arrived(at_us, req.rid, slo.cls or "", slo.tenant, job.prompt_tokens, job.tier))
+        cls, promise = slo.cls or "", slo.to_dict()
+        self._emit(req, events.Arrived(at_us, req.rid, cls, slo.tenant, job.prompt_tokens, job.tier, promise))
 
     def came_in(self, reqs: Iterable[Any]) -> None:
         """Prompts of ``reqs`` are computed in this step, of some the first part."""
@@ -47,7 +48,8 @@ class EventFeed:
                 parked_us = now_us - job.waiting_since_us
                 self._emit(req, events.Resumed(now_us, req.rid, parked_us, job.computed_tokens))
             elif job.phase is Phase.WAITING:
-                self._emit(req, events.Admitted(now_us, req.rid, job.tier, now_us - job.state.arrival_us))
+                wait_us = now_us - job.state.arrival_us
+                self._emit(req, events.Admitted(now_us, req.rid, job.tier, wait_us, job.computed_tokens))
 
     def rotated(self, reasons: Mapping[Any, events.RotationReason]) -> None:
         """Requests are taken out, for these reasons."""
@@ -66,10 +68,11 @@ class EventFeed:
         if early == "rejected":
             self._emit(req, events.Rejected(now_us, req.rid, "its SLO cannot be met"))
             return
-        first_us = state.timeline.first_us
-        ttft_us = None if first_us is None else first_us - state.arrival_us
+        first_us, last_us = (
+            None if us is None else us - state.arrival_us for us in (state.timeline.first_us, state.timeline.last_us)
+        )
         verdict = cast(events.Verdict, state.outcome().verdict)
-        self._emit(req, events.Finished(now_us, req.rid, verdict, ttft_us, len(req.output_ids)))
+        self._emit(req, events.Finished(now_us, req.rid, verdict, first_us, len(req.output_ids), last_us))
 
     def step(self, load: StepLoad, elapsed_us: int) -> None:
         """An engine step is over."""

@@ -1,5 +1,6 @@
 """What the scheduler tells about itself."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sglang.srt.managers.scheduler_components.internal_state import SchedulerInternalStateController
@@ -49,6 +50,7 @@ class SLOInternalState(SchedulerInternalStateController):
         return {
             "total": rotation.rotations,
             "step_time_error": round(error, 4),
+            "settings": asdict(rotation.policy.settings),
             **rotation.book.state(self.scheduler.waiting_queue),
         }
 

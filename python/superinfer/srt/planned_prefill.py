@@ -5,7 +5,9 @@ from typing import Any
 
 from sglang.srt.managers import schedule_policy as stock
 from sglang.srt.managers.schedule_policy import AddReqResult, PrefillAdder, SchedulePolicy
+from sglang.srt.mem_cache.common import match_kv_cache
 
+from superinfer.srt.lookups import Lookups
 from superinfer.srt.rotation import GROWTH_TOKENS, Admission
 
 
@@ -20,10 +22,17 @@ class PlannedSchedulePolicy(SchedulePolicy):
     def __init__(self, *args: Any, admission: Callable[[], Admission]) -> None:
         super().__init__(*args)
         self._admission = admission
+        self._lookups = Lookups()
 
     def match(self, waiting_queue: list[Any]) -> None:
-        """Match prefixes as SGLang does before it sorts."""
+        """Note in each request how much of it is cached: without that, the policy would plan to compute all of it.
+
+        SGLang does it before it sorts, but only where that is fast, or for its orders that need it.
+        """
         super().calc_priority(waiting_queue)
+        if not self.tree_cache.supports_fast_match_prefix():
+            for req in self._lookups.due(waiting_queue):
+                match_kv_cache(req, self.tree_cache)
 
     def calc_priority(self, waiting_queue: list[Any], running_batch: Any = None, processed_tokens: int = 0) -> None:
         """Sort ``waiting_queue`` in place."""

@@ -25,6 +25,7 @@ class Arrival:
         slo: What it is promised.
         prefix: Identities of the leading blocks of its prompt. An identity stands for its block and all before it:
             equal identities mean equal prompts up to there.
+        cached_tokens: Of a prompt without identities, tokens whose KV it finds in the pool, as a server found them.
     """
 
     at_us: int
@@ -32,6 +33,7 @@ class Arrival:
     output_tokens: int
     slo: SLO
     prefix: tuple[int, ...] = ()
+    cached_tokens: int = 0
 
 
 def read_azure(path: Path) -> list[Arrival]:

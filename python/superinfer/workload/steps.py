@@ -66,6 +66,9 @@ class MeasuredRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         load_back_us_per_token: Time to bring the KV of a token back from host memory; ``None`` where it cannot.
         steps: In the order in which they ran.
         requests: That were served meanwhile, if the server noted them.
+        rotation: Settings of the rotating policy that served them (``sched.rotation.RotationSettings`` as a map);
+            ``None``: as they are by default.
+        classes: SLO classes of the server, the most important first.
     """
 
     machine: str
@@ -74,6 +77,8 @@ class MeasuredRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     load_back_us_per_token: Annotated[float, msgspec.Meta(ge=0)] | None = None
     steps: tuple[MeasuredStep, ...]
     requests: tuple[MeasuredRequest, ...] = ()
+    rotation: dict[str, Any] | None = None
+    classes: tuple[str, ...] = ("interactive", "standard", "batch")
 
 
 def read_steps(path: Path) -> MeasuredRun:

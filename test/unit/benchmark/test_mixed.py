@@ -26,18 +26,28 @@ def test_chat_shares_its_system_prompt_and_arrives_at_its_rate():
     assert all(0 <= request.at_s < 30 for request in requests)
 
 
-def test_a_turn_and_a_step_come_after_the_one_before_and_repeat_it():
+def test_a_turn_comes_after_the_one_before_and_repeats_it():
     requests = LOAD.requests(0)
     later = [request for request in requests if request.after is not None]
-    assert {request.urgency for request in later} == {Urgency.CHAT, Urgency.AGENT}
+    assert {request.urgency for request in later} == {Urgency.CHAT}
     for request in later:
         assert requests.index(request.after) < requests.index(request)
         assert list(request.prompt[: len(request.after.prompt)]) == list(request.after.prompt)
         assert len(request.prompt) > len(request.after.prompt) + request.after.max_tokens
 
 
+def test_agents_share_their_tools_and_are_told_other_things():
+    agents = LOAD.agents(0)
+    assert agents == LOAD.agents(0) != LOAD.agents(1)
+    assert 5 < len(agents) < 30
+    assert all(0 <= agent.at_s < 30 and len(agent.results) == 3 for agent in agents)
+    assert len({agent.tools for agent in agents}) == 1
+    assert len({result for agent in agents for result in agent.results}) == 3 * len(agents)
+
+
 def test_one_class_has_documents_alone():
     assert {request.urgency for request in LOAD.only_documents().requests(0)} == {Urgency.BATCH}
+    assert LOAD.only_documents().agents(0) == []
 
 
 def test_twice_the_load_is_about_twice_the_requests():

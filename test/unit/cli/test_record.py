@@ -6,10 +6,10 @@ from superinfer.cli import main
 from superinfer.observe import publisher as module
 from superinfer.observe.events import Step
 from superinfer.observe.publisher import EventPublisher
-from superinfer.workload.steps import MeasuredStep, read_steps
+from superinfer.workload.steps import MeasuredRequest, MeasuredStep, read_steps
 from unit.cli.servers import serving
 from unit.observe.histories import STORY
-from unit.observe.states import state
+from unit.observe.states import scheduler, state
 from unit.observe.wires import ANYWHERE
 
 pytestmark = pytest.mark.unit
@@ -31,18 +31,32 @@ def record(url, publisher, out, *more):
 
 def test_it_writes_what_the_simulator_reads(publisher, tmp_path, capsys):
     out = tmp_path / "run.json"
-    timer = Timer(0.5, lambda: [publisher.emit(event) for event in [*STEPS, STORY[0]]])
+    timer = Timer(0.5, lambda: [publisher.emit(event) for event in [*STEPS, *STORY]])
     timer.start()
-    with serving([state()]) as (url, _):
+    settings = {"max_step_us": 5_000}
+    told = state(scheduler(rotation={"total": 1, "settings": settings}))
+    with serving([told]) as (url, _):
         assert record(url, publisher, out, "--machine", "a laptop") == 0
     timer.join()
     run = read_steps(out)
     assert (run.machine, run.model, run.kv_tokens) == ("a laptop", "SmolLM2", 32_768)
-    assert run.steps == (
+    assert (run.rotation, run.classes) == (settings, ("interactive", "standard", "batch"))
+    assert run.steps[:2] == (
         MeasuredStep(decode_rows=2, kv_tokens=300, elapsed_us=900),
         MeasuredStep(decode_rows=2, kv_tokens=302, prefill_tokens=40, prefill_pairs=1_600, elapsed_us=1_500),
     )
-    assert capsys.readouterr().out == f"{out}: 2 steps, 0 gaps\n"
+    assert run.requests == (
+        MeasuredRequest(
+            at_us=0,
+            prompt_tokens=300,
+            cached_tokens=20,
+            output_tokens=20,
+            slo={"class": "interactive", "ttft_ms": 500},
+            first_us=2_500,
+            last_us=4_000,
+        ),
+    )
+    assert capsys.readouterr().out == f"{out}: 4 steps, 1 requests from arrival to end, 2 others, 0 gaps\n"
 
 
 def test_an_idle_server_is_one_line_and_exit_status_2(publisher, tmp_path, capsys):

@@ -20,18 +20,18 @@ from superinfer.observe.events import (
 )
 
 STORY = (
-    Arrived(1_000, "a", "interactive", "acme", 300, 0),
+    Arrived(1_000, "a", "interactive", "acme", 300, 0, {"class": "interactive", "ttft_ms": 500}),
     Arrived(1_200, "b", "batch", None, 2_000, 2),
     Admitted(2_000, "b", 2, 800),
     Step(3_000, 1, 2_000, 2_000, 1_000),
     Rotated(3_000, "b", "displaced", 2, 5, 2_005),
-    Admitted(3_000, "a", 0, 2_000),
+    Admitted(3_000, "a", 0, 2_000, 20),
     PassSummary(3_000, 1, 0, 1, (1, 0, 1), 150, 2_000, 60_000),
     Step(4_000, 1, 301, 0, 900),
     Demoted(4_000, "a", 0, 1),
     Promoted(4_200, "a", 1, 0),
     Relegated(4_500, "b", "deadline"),
-    Finished(5_000, "a", "met", 2_500, 20),
+    Finished(5_000, "a", "met", 2_500, 20, 4_000),
     Resumed(5_000, "b", 2_000, 1_900),
     Aborted(6_000, "b"),
     Arrived(6_100, "c", "batch", None, 10, 2),

@@ -116,7 +116,7 @@ class PlainRotation(RotationPolicy):
             within = self.step_time.prefill_tokens_within(budget_us, load_of(decode), job.computed_tokens)
             room = min(max(within, at_least), self.settings.max_chunk_tokens) - used
             if job is waiting[0].job and waiting[0].band == AGED:
-                ahead = [claim for claim in waiting[1:] if claim.band < REST + job.state.rank]
+                ahead = [claim for claim in waiting[1:] if claim.band <= REST + job.state.rank]
                 left_over = sum(claim.job.missing_tokens for claim in ahead)
                 room = min(room, max(room - left_over, LEAST_TOKENS))
             if room <= 0:

@@ -218,3 +218,13 @@ def test_where_nothing_decodes_something_is_computed_however_long_it_takes():
     slow = RotationPolicy(RotationSettings(max_step_us=1), known_machine())
     plan = slow.decide(0, [job(0, BATCH)], AMPLE)
     assert [chunk.tokens for chunk in plan.prefill] == [LEAST_TOKENS]
+
+
+def test_beside_the_aged_the_first_in_line_computes_on(policy):
+    now_us = policy.settings.max_wait_us + MS
+    begun = job(0, BATCH, prompt=20_000, tier=3, computed=5_000, phase=Phase.PREFILL, waiting_since_us=now_us)
+    aged = [job(seq, BATCH, prompt=20_000, tier=3, waiting_since_us=seq) for seq in (1, 2)]
+    first, second, *_ = policy.decide(now_us, [begun, *aged], AMPLE).prefill
+    assert (first.job, first.tokens) == (aged[0], 32)
+    assert second.job is begun
+    assert second.tokens > 300

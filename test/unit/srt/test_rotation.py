@@ -66,10 +66,10 @@ def test_the_policy_sees_everybody_by_arrival_and_what_is_free(rotation):
     a, b, c = req("a", 100, output=5), req("b", 300, matched=64), req("c", 200, computed=48)
     plan(rotation, lambda jobs: Plan(), running=[a], waiting=[b], chunked=c)
     jobs, pool = rotation.policy.seen
-    assert [(job.phase.value, job.computed_tokens) for job in jobs] == [
-        ("running", 104),
-        ("waiting", 64),
-        ("prefill", 48),
+    assert [(job.phase.name, job.computed_tokens) for job in jobs] == [
+        ("RUNNING", 104),
+        ("WAITING", 64),
+        ("PREFILL", 48),
     ]
     assert pool.capacity == 104 + 48 + 1000 - NEWCOMERS * (GROWTH_TOKENS + 16)
     assert pool.rows == 2 + 3
@@ -95,7 +95,7 @@ def test_a_parked_request_that_is_cached_whole_computes_one_token(rotation):
     rotation.book.parked(rotation.book.job_of(one), 500)
     plan(rotation, lambda jobs: Plan(), waiting=[one])
     (job,) = rotation.policy.seen[0]
-    assert (job.phase.value, job.missing_tokens) == ("parked", 1)
+    assert (job.phase.name, job.missing_tokens) == ("PARKED", 1)
 
 
 def test_admits_in_the_order_of_the_plan_in_whole_pages(rotation):
