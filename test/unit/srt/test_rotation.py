@@ -23,7 +23,7 @@ class Req(SimpleNamespace):
     __hash__ = object.__hash__
 
 
-def req(rid, prompt=100, *, cls="batch", output=0, matched=0, computed=None):
+def req(rid, prompt=100, *, cls="batch", output=0, matched=0, on_host=0, computed=None):
     params = SimpleNamespace(max_new_tokens=50, custom_params={"slo": {"class": cls}})
     return Req(
         rid=rid,
@@ -31,7 +31,8 @@ def req(rid, prompt=100, *, cls="batch", output=0, matched=0, computed=None):
         output_ids=array("q", [2] * output),
         sampling_params=params,
         time_stats=SimpleNamespace(created_time=0.0),
-        num_matched_prefix_tokens=matched,
+        num_matched_prefix_tokens=matched + on_host,
+        host_hit_length=on_host,
         return_logprob=False,
         extend_end=computed,
     )

@@ -43,6 +43,10 @@ class CpuStackStrategy(StackStrategy):
                 f"SuperInfer does not support a host tier for KV pools of type {type(kvcache).__name__} on the CPU: "
                 "it copies plain keys and values."
             )
+        if storage.get("storage_backend") is not None:
+            raise UnsupportedError(
+                "SuperInfer does not support --hicache-storage-backend on the CPU: its host tier is memory only."
+            )
         memory = get_memory()
         host_pool = _host_pool(kvcache, params.page_size, memory.hicache_ratio, memory.hicache_size)
         layers = {layer: layer for layer in range(kvcache.layer_num)}
