@@ -68,7 +68,7 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         kv_bytes: Host memory for KV that leaves the device's pool, of each rank; 0 leaves it to SGLang's flags whether
             there is any.
         write: When KV is copied to the host: ``through``, as soon as it is complete; ``back``, when it has to leave the
-            device; ``selective``, when it is used again, and what is parked at once.
+            device; ``selective``, when it is used a second time.
         prefetch_bytes_per_s: How much KV is brought back ahead of the requests that need it; ``None`` sets no limit, 0
             brings back nothing ahead.
         link_bytes_per_s: For tests and measurements, on the CPU: loads take as long as over a link of this speed; 0 for
