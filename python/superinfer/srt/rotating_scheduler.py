@@ -122,7 +122,8 @@ class RotatingScheduler(SLOScheduler):
             plan = super().get_new_batch_prefill(running_batch)
             self._note_admitted(plan.batch_to_run)
         if self.host_tier:
-            jobs = map(self.rotation.book.job_of, self.waiting_queue)
+            # The KV of a session is the session's.
+            jobs = [self.rotation.book.job_of(req) for req in self.waiting_queue if req.session is None]
             req_of, match = self.rotation.book.req_of, self.policy.match
             self.host_tier.ahead(self.clock.now_us, jobs, req_of, match, growth_tokens)
         self._queue_parked()

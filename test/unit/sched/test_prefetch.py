@@ -3,7 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from superinfer.sched.job import Phase
+from superinfer.sched.plan import Pool
 from superinfer.sched.prefetch import Bandwidth, choose
+from superinfer.sched.rotation import RotationPolicy, RotationSettings
 from superinfer.slo import SLO
 from unit.sched.jobs import BATCH, CHAT, job, known_machine
 
@@ -79,6 +81,17 @@ def test_only_what_waits_and_fits_and_no_order_of_arrival_at_the_function_matter
     if found:
         assert found.job in able
         assert found.tokens == min(found.job.host_tokens, found.job.missing_tokens)
+
+
+def test_a_plan_loads_what_is_on_the_host_and_computes_the_rest():
+    policy = RotationPolicy(RotationSettings(max_step_us=50_000))
+    policy.step_time = known_machine()  # 200 us per prompt token, and four times as long steps where nothing is owed
+    policy.step_time.loads.observe(1000, 20_000)
+    fetched, computed = job(1, prompt=1000, host_tokens=900), job(2, prompt=1000)
+    chunks = policy.decide(0, [fetched, computed], Pool(10_000, 0)).prefill
+    assert [chunk.job for chunk in chunks] == [fetched, computed]
+    assert (chunks[0].tokens, chunks[0].computed_tokens) == (1000, 100)
+    assert 700 < chunks[1].tokens < 900  # 200 ms, less 18 for the load and 20 for what is computed of the first
 
 
 def test_bandwidth_refills_with_time():

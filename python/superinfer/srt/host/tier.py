@@ -72,8 +72,10 @@ class HostTier:
         """What has arrived is known as such, and nothing is held for whoever does not wait any more."""
         for load in self.flight.arrived():
             self._step_time.loads.observe(load.count, now_us - load.started_us)
-        for req in self._holds.keys() - set(waiting):
-            self.let_go(req)
+        if self._holds:
+            present = set(waiting)
+            for req in [req for req in self._holds if req not in present]:  # in one order on all ranks
+                self.let_go(req)
         pending = self._tree.ongoing_write_through
         self._parked = {node: tokens for node, tokens in self._parked.items() if node in pending}
 
