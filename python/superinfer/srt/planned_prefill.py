@@ -1,11 +1,13 @@
 """SGLang's queue policy and admission budget, obeying a plan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sglang.srt.managers import schedule_policy as stock
 from sglang.srt.managers.schedule_policy import AddReqResult, PrefillAdder, SchedulePolicy
+from sglang.srt.mem_cache.common import match_kv_cache
 
+from superinfer.srt.host.lookups import Lookups
 from superinfer.srt.rotation import GROWTH_TOKENS, Admission
 
 
@@ -20,10 +22,18 @@ class PlannedSchedulePolicy(SchedulePolicy):
     def __init__(self, *args: Any, admission: Callable[[], Admission]) -> None:
         super().__init__(*args)
         self._admission = admission
+        self._lookups = Lookups()
 
     def match(self, waiting_queue: list[Any]) -> None:
-        """Match prefixes as SGLang does before it sorts."""
+        """Match prefixes as SGLang does before it sorts; with a host tier also where SGLang finds that too slow."""
         super().calc_priority(waiting_queue)
+        if self.enable_hierarchical_cache and not self.tree_cache.supports_fast_match_prefix():
+            self.look_up(self._lookups.due(waiting_queue))
+
+    def look_up(self, reqs: Iterable[Any]) -> None:
+        """Match the prefixes of ``reqs`` with the tree as it is now."""
+        for req in reqs:
+            match_kv_cache(req, self.tree_cache)
 
     def calc_priority(self, waiting_queue: list[Any], running_batch: Any = None, processed_tokens: int = 0) -> None:
         """Sort ``waiting_queue`` in place."""

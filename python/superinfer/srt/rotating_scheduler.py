@@ -124,8 +124,8 @@ class RotatingScheduler(SLOScheduler):
         if self.host_tier:
             # The KV of a session is the session's.
             jobs = [self.rotation.book.job_of(req) for req in self.waiting_queue if req.session is None]
-            req_of, match = self.rotation.book.req_of, self.policy.match
-            self.host_tier.ahead(self.clock.now_us, jobs, req_of, match, growth_tokens)
+            req_of, look_up = self.rotation.book.req_of, self.policy.look_up
+            self.host_tier.ahead(self.clock.now_us, jobs, req_of, look_up, growth_tokens)
         self._queue_parked()
         return plan
 

@@ -38,6 +38,7 @@ READS: tuple[Reads, ...] = (
         f"{_MANAGERS}.schedule_policy.PrefillAdder",
         "can_run_list new_chunked_req rem_chunk_tokens token_to_kv_pool_allocator",
     ),
+    Reads(f"{_MANAGERS}.schedule_policy.SchedulePolicy", "enable_hierarchical_cache tree_cache"),
     Reads(
         "sglang.srt.layers.radix_attention.RadixAttention",
         "attn_type is_cross_attention layer_id logit_cap qk_head_dim scaling sliding_window_size tp_k_head_num"

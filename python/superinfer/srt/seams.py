@@ -289,6 +289,8 @@ SEAMS += (
         },
     ),
     Seam("sglang.srt.mem_cache.l2_transfer.TransferCompletion"),
+    Seam("sglang.srt.mem_cache.common.match_kv_cache", "req tree_cache token_ids cow_mamba max_prefix_len"),
+    Seam("sglang.srt.mem_cache.base_prefix_cache.BasePrefixCache.supports_fast_match_prefix", "self"),
     Seam("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool.get_device_pool_infos", "self"),
     Seam("sglang.srt.mem_cache.pool_host.base.host_memory_budget_scope", "budget_bytes"),
     Seam("sglang.srt.mem_cache.pool_host.group.HostPoolGroup"),

@@ -132,7 +132,7 @@ class HostTier:
         now_us: int,
         jobs: Iterable[Job],
         req_of: Callable[[Job], Any],
-        match: Callable[[list[Any]], None],
+        look_up: Callable[[list[Any]], None],
         reserved_tokens: int,
     ) -> None:
         """Begin the load that is worth most now, if there may be one.
@@ -141,7 +141,7 @@ class HostTier:
             now_us: The tick.
             jobs: Of those who wait, as matched in this pass.
             req_of: Their requests.
-            match: Looks their prefixes up again: the admission may have changed the tree.
+            look_up: Looks their prefixes up again: the admission may have changed the tree.
             reserved_tokens: Memory to leave to those who run.
         """
         if self.flight or self._tree.cache_controller.ack_load_queue or not self._bandwidth.allows(now_us):
@@ -153,7 +153,7 @@ class HostTier:
         if chosen is None:
             return
         req = req_of(chosen.job)
-        match([req])
+        look_up([req])
         if least <= req.host_hit_length <= room and req not in self._holds:
             self._load(req, now_us)
 
