@@ -8,11 +8,12 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import yaml
 
+from superinfer.sizes import parse_bytes
 from superinfer.slo import SLO, ClampRule, SLOClasses, SLOError, SLOPolicy, parse_slo
 
 ENV: Final = "SUPERINFER_CONFIG"
@@ -60,6 +61,48 @@ class ObserveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     decisions: str | None = None
 
 
+class HostConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """KV in host memory. Sizes and rates are bytes, or text such as ``"2g"``.
+
+    Attributes:
+        kv_bytes: Host memory for KV that leaves the device's pool, of each rank; 0 leaves it to SGLang's flags whether
+            there is any.
+        write: When KV is copied to the host: ``through``, as soon as it is complete; ``back``, when it has to leave the
+            device; ``selective``, when it is used a second time.
+        prefetch_bytes_per_s: How much KV is brought back ahead of the requests that need it; ``None`` sets no limit, 0
+            brings back nothing ahead.
+        link_bytes_per_s: For tests and measurements, on the CPU: loads take as long as over a link of this speed; 0 for
+            copies at once.
+    """
+
+    kv_bytes: int | str = 0
+    write: Literal["through", "back", "selective"] = "through"
+    prefetch_bytes_per_s: int | str | None = None
+    link_bytes_per_s: int | str = 0
+
+    def __post_init__(self) -> None:
+        for name in ("kv_bytes", "prefetch_bytes_per_s", "link_bytes_per_s"):
+            try:
+                parse_bytes(getattr(self, name) or 0)
+            except ValueError as error:
+                raise ValueError(f"{name} {error}") from None
+
+    @property
+    def tier_bytes(self) -> int:
+        """Size of the tier."""
+        return parse_bytes(self.kv_bytes)
+
+    @property
+    def prefetch_rate(self) -> int | None:
+        """Bytes per second, ``None`` for no limit."""
+        return None if self.prefetch_bytes_per_s is None else parse_bytes(self.prefetch_bytes_per_s)
+
+    @property
+    def link_rate(self) -> int:
+        """Bytes per second, 0 for no limit."""
+        return parse_bytes(self.link_bytes_per_s)
+
+
 class ClampConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A limit on one tenant or API key; see ``superinfer.slo.ClampRule``."""
 
@@ -83,6 +126,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         clamps: Which classes a tenant or an API key may ask for.
         rotation: Turns in the engine.
         observe: Events.
+        host: KV in host memory.
     """
 
     default_slo_class: str = "standard"
@@ -90,6 +134,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     clamps: list[ClampConfig] = []
     rotation: RotationConfig = RotationConfig()
     observe: ObserveConfig = ObserveConfig()
+    host: HostConfig = HostConfig()
 
     def slo_policy(self) -> SLOPolicy:
         """The operator's classes and limits.

@@ -72,6 +72,14 @@ PARKED: Final = Metric(
 STEP_TIME_ERROR: Final = Metric(
     "step_time_error_ratio", "gauge", "Running mean of |predicted - taken| / taken over engine steps."
 )
+HOST_BYTES: Final = Metric("host_kv_bytes", "gauge", "Host memory with KV in it; only where there is a host tier.")
+HOST_TOKENS: Final = Metric(
+    "host_kv_tokens_total",
+    "counter",
+    "Tokens of KV that were offloaded to the host, loaded back, prefetched (loaded before their request came in), and"
+    " found there when it did (hit).",
+    ("what",),
+)
 
 METRICS: Final = (
     REQUESTS,
@@ -82,4 +90,6 @@ METRICS: Final = (
     ROTATIONS,
     PARKED,
     STEP_TIME_ERROR,
+    HOST_BYTES,
+    HOST_TOKENS,
 )

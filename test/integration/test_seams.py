@@ -76,6 +76,10 @@ SUBCLASSES = [
     "superinfer.srt.planned_prefill.PlannedSchedulePolicy",
     "superinfer.srt.scheduler.SLOScheduler",
     "superinfer.srt.cpu.PortableCpuPlatform",
+    "superinfer.srt.host.link.LinkedLayers",
+    "superinfer.srt.host.link.LinkedTransfers",
+    "superinfer.srt.host.pool.CpuKVPoolHost",
+    "superinfer.srt.host.strategy.CpuStackStrategy",
     "superinfer.srt.internal_state.SLOInternalState",
     "superinfer.srt.streamer.SLOOutputStreamer",
 ]

@@ -161,3 +161,22 @@ def test_the_environment_of_this_process_is_the_default(monkeypatch):
     assert active() is None
     enable(Config(default_slo_class="batch"))
     assert active() == Config(default_slo_class="batch")
+
+
+def test_sizes_of_the_host_tier(write):
+    host = load_config(write("slo.toml", '[host]\nkv_bytes = "2g"\nprefetch_bytes_per_s = "512m"')).host
+    assert (host.tier_bytes, host.prefetch_rate, host.link_rate) == (2 << 30, 512 << 20, 0)
+    assert Config().host.prefetch_rate is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('kv_bytes = "much"', "kv_bytes must be a number of bytes"),
+        ("link_bytes_per_s = -1", "link_bytes_per_s must be a number of bytes"),
+        ('write = "around"', "Invalid enum value"),
+    ],
+)
+def test_a_bad_host_tier_names_the_field(write, text, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(write("slo.toml", f"[host]\n{text}"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from superinfer.config import Config, RotationConfig, load_config
+from superinfer.config import Config, HostConfig, RotationConfig, load_config
 from superinfer.slo import PRESETS, SLO, Outcome, SLOClasses, SLOPolicy, Timeline
 from superinfer.slo.carriers import PRIORITY_CLASSES, PRIORITY_HEADER, TARGET_HEADERS, TIER_CLASSES
 from superinfer.slo.fields import KV_FORMATS, MAX_MS, MAX_TPS, MIN_TPS
@@ -91,6 +91,13 @@ def test_carriers():
         assert name in carriers
     for name, cls in (PRIORITY_CLASSES | TIER_CLASSES).items():
         assert re.search(rf"`{name}`[^;.]*?\s(is|are)\s+`{cls}`", SLO_PAGE), name
+
+
+def test_options_of_the_host_tier():
+    page = (ROOT / "docs" / "host.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(HostConfig.__struct_fields__)
+    (toml,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert msgspec.toml.decode(toml, type=Config).host.tier_bytes == 8 << 30
 
 
 def test_what_is_refused_at_start_up():

@@ -87,6 +87,7 @@ class Columns:
         computed_tokens: Tokens whose KV is in the pool.
         missing_tokens: Tokens to compute or load before the next one can come.
         uncached_tokens: Tokens to compute before the next one can come.
+        host_tokens: Tokens to load before the next one can come.
         remaining_tokens: Tokens still to be produced, as predicted; at least one.
         need_tokens: Tokens of KV it has after its next token.
         started: Indices of those that have sent a token.
@@ -106,6 +107,7 @@ class Columns:
     computed_tokens: Ints
     missing_tokens: Ints
     uncached_tokens: Ints
+    host_tokens: Ints
     remaining_tokens: Ints
     need_tokens: Ints
     started: Ints
@@ -161,6 +163,7 @@ class Reader:
             computed_tokens=computed,
             missing_tokens=missing,
             uncached_tokens=np.maximum(missing - host, 0),
+            host_tokens=np.minimum(missing, host),
             remaining_tokens=np.maximum(expected - generated, 1),
             need_tokens=np.maximum(context, computed) + 1,
             started=started,

@@ -69,6 +69,11 @@ class Job:
         return max(self.missing_tokens - self.host_tokens, 0)
 
     @property
+    def loading_tokens(self) -> int:
+        """Tokens to load before the next one can come."""
+        return min(self.host_tokens, self.missing_tokens)
+
+    @property
     def remaining_tokens(self) -> int:
         """Tokens still to be produced, as predicted; at least one."""
         return max(self.expected_tokens - self.generated, 1)

@@ -26,8 +26,12 @@ class Owed:
 
 
 def owed(columns: Columns, now_us: int, step_time: StepTime, token_us: float) -> Owed:
-    """What is owed, if a prompt token takes ``token_us`` or what it takes alone, whichever is more."""
+    """What is owed, if a prompt token takes ``token_us`` or what it takes alone, whichever is more.
+
+    What is on the host is loaded before.
+    """
     next_us = np.maximum(_prefill_us(columns, step_time), _rounded(token_us * columns.uncached_tokens))
+    next_us += _rounded(step_time.loads.us_per_token * columns.host_tokens)
     last_us = next_us + _rounded(columns.remaining_tokens * step_time.decode_token_us)
     next_due_us, last_due_us = _next_due_us(columns), columns.terms.last_due_us
     by_next = next_due_us - next_us <= last_due_us - last_us
@@ -40,7 +44,7 @@ def _prefill_us(columns: Columns, step_time: StepTime) -> Ints:
     """``StepTime.prefill_us`` of each request's next token."""
     constant, token, pair = step_time.prefill_prices_us
     tokens = columns.uncached_tokens
-    pairs = tokens * columns.computed_tokens + tokens * tokens // 2
+    pairs = tokens * (columns.computed_tokens + columns.host_tokens) + tokens * tokens // 2
     return np.where(tokens > 0, _rounded(constant + token * tokens + pair * pairs), 0)
 
 

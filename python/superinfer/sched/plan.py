@@ -27,10 +27,15 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The next ``tokens`` uncomputed tokens of a request."""
+    """The next ``tokens`` missing tokens of a request: those on the host are loaded, the others computed."""
 
     job: Job
     tokens: int
+
+    @property
+    def computed_tokens(self) -> int:
+        """How many of them are computed."""
+        return max(self.tokens - self.job.loading_tokens, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,18 @@ def hopeless(jobs: Sequence[Job], now_us: int, step_time: StepTime) -> tuple[Job
     if not owing:
         return ()
     due_us = np.array([_due_us(job) for job in owing], np.int64)
-    cost_us = np.array([step_time.prefill_us(job.uncached_tokens) for job in owing], np.int64)
+    cost_us = np.array([_cost_us(job, step_time) for job in owing], np.int64)
     late = late_jobs(due_us, cost_us, now_us)
     return tuple(job for job, is_late in zip(owing, late.tolist(), strict=True) if is_late)
 
 
 def backlog_us(jobs: Sequence[Job], step_time: StepTime) -> int:
-    """Time to compute what waits of prompts."""
-    return sum(step_time.prefill_us(job.uncached_tokens) for job in jobs if job.phase in (Phase.WAITING, Phase.PARKED))
+    """Time to load and compute what waits of prompts."""
+    return sum(_cost_us(job, step_time) for job in jobs if job.phase in (Phase.WAITING, Phase.PARKED))
+
+
+def _cost_us(job: Job, step_time: StepTime) -> int:
+    return step_time.loads.us(job.loading_tokens) + step_time.prefill_us(job.uncached_tokens)
 
 
 def _due_us(job: Job) -> int | None:

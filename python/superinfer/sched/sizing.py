@@ -61,6 +61,8 @@ class Sizing:
     ) -> Iterator[Chunk]:
         """What is computed of each in turn: what the budget leaves beside decoding, but ``at_least`` so many tokens.
 
+        What is on the host is loaded as a whole, and first.
+
         Args:
             jobs: In order.
             decode: What the step decodes.
@@ -70,14 +72,17 @@ class Sizing:
         """
         used = 0
         for job in jobs:
-            within = max(self.step_time.prefill_tokens_within(budget_us, decode, job.computed_tokens), at_least)
+            loading = job.loading_tokens
+            budget_us -= self.step_time.loads.us(loading)
+            context = job.computed_tokens + loading
+            within = max(self.step_time.prefill_tokens_within(budget_us, decode, context), at_least)
             room = min(within, self.max_chunk_tokens) - used
             if left_over and not used:
                 room = min(room, max(room - left_over, LEAST_TOKENS))
-            tokens = min(job.missing_tokens, room)
-            if tokens <= 0:
+            tokens = min(job.uncached_tokens, room)
+            if tokens <= 0 and job.uncached_tokens:
                 return
-            yield Chunk(job, tokens)
+            yield Chunk(job, loading + tokens)
             used += tokens
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from superinfer.sched.line import OUTLIER, Line
+from superinfer.sched.load_rate import LoadRate
 
 MANY_TOKENS = 1 << 20
 """More than any step computes."""
@@ -33,7 +34,12 @@ class StepTime:
     """Step time as the higher of two roofs, each a line: reading weights and KV, and multiplying.
 
     Times are microseconds. Before the first observations, everything is free.
+
+    Attributes:
+        loads: What it costs to bring KV back from the host; a step waits for it before it computes.
     """
+
+    loads: LoadRate = field(default_factory=LoadRate)
 
     _reading: Line = field(default_factory=lambda: Line((1.0, 10.0, 1e4)))
     _computing: Line = field(default_factory=lambda: Line((1.0, 1e3, 1e6)))

@@ -16,6 +16,7 @@ from sglang.srt.platforms.interface import SRTPlatform
 from superinfer import kernels
 from superinfer.srt import ATTENTION_BACKEND
 from superinfer.srt.defaults import decode_beside_prefill
+from superinfer.srt.host import defaults as host_defaults
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class PortableCpuPlatform(SRTPlatform):
         if server_args.chunked_prefill_size is None:
             server_args.chunked_prefill_size = self.PREFILL_TOKENS
         decode_beside_prefill(server_args)
+        host_defaults.apply(server_args, on_cpu=True)
         # An idle scheduler polls without pause otherwise, and takes a core from everything else on the host.
         server_args.sleep_on_idle = True
         if server_args.sampling_backend is None:
@@ -71,6 +73,9 @@ class PortableCpuPlatform(SRTPlatform):
 
     def init_backend(self) -> None:
         """In each worker, before the model is built."""
+        from superinfer.srt.host import strategy
+
+        strategy.register()
         if not kernels.available():
             logger.warning("Serving on torch operators: %s", kernels.unavailable_reason())
             return

@@ -9,6 +9,7 @@ from typing import Any
 from sglang.srt.platforms.cuda import CudaSRTPlatform
 
 from superinfer.srt.defaults import decode_beside_prefill
+from superinfer.srt.host import defaults as host_defaults
 
 
 class SuperCudaPlatform(CudaSRTPlatform):
@@ -18,3 +19,4 @@ class SuperCudaPlatform(CudaSRTPlatform):
         """SGLang's defaults, and ours."""
         super().apply_server_args_defaults(server_args)
         decode_beside_prefill(server_args)
+        host_defaults.apply(server_args, on_cpu=False)

@@ -88,11 +88,12 @@ class LeanDecoder:
             and positions.dim() == 1
             and len(positions) > 0
             and backend.covers(self._attention[0])
-            and backend.token_to_kv_pool.layer_transfer_counter is None  # nothing to wait for between layers
         )
 
     def _run_layers(self, backend: Any, residual: torch.Tensor, positions: torch.Tensor, forward_batch: Any) -> None:
         first = self._attention[0]
+        # All layers run in one call: what a load from the host still brings has to be there before.
+        backend.token_to_kv_pool.get_key_buffer(self._attention[-1].layer_id)
         kernels.decoder_layers(
             residual,
             self._buffers(*residual.shape),

@@ -39,6 +39,7 @@ class SLOInternalState(SchedulerInternalStateController):
                 "decode_step_us": scheduler.step_time.decode_us(1),
             },
             "rotation": self._rotation(),
+            "host": self._host(),
         }
 
     def _rotation(self) -> dict[str, Any] | None:
@@ -53,6 +54,11 @@ class SLOInternalState(SchedulerInternalStateController):
             "settings": asdict(rotation.policy.settings),
             **rotation.book.state(self.scheduler.waiting_queue),
         }
+
+    def _host(self) -> dict[str, Any] | None:
+        """KV in host memory, or ``None`` where requests do not take turns or there is no such memory."""
+        tier = self.scheduler.host_tier
+        return None if tier is None else tier.state()
 
     def _waiting(self, req: Any) -> dict[str, Any]:
         state = self.scheduler.ledger.state_of(req)

@@ -74,7 +74,9 @@ class JobBook:
             if job.rotations:
                 job.phase = Phase.PARKED
             # Coming back computes at least one token.
-            job.computed_tokens = max(0, min(req.num_matched_prefix_tokens, job.context_tokens - 1))
+            matched = max(0, min(req.num_matched_prefix_tokens, job.context_tokens - 1))
+            job.host_tokens = min(req.host_hit_length, matched)
+            job.computed_tokens = matched - job.host_tokens
             jobs.append(job)
         return jobs
 
@@ -98,7 +100,7 @@ class JobBook:
 
     def _inside(self, req: Any, phase: Phase, now_us: int, elapsed_us: int) -> Job:
         job = self._at(req, phase)
-        job.computed_tokens = job.context_tokens
+        job.computed_tokens, job.host_tokens = job.context_tokens, 0
         job.slice_us += elapsed_us
         job.waiting_since_us = now_us
         job.fixed = not self._may_leave(req)

@@ -12,7 +12,7 @@ class StepMeter:
     """Charges the time between two steps to the first of them.
 
     Only ticks are read, so that all ranks learn the same. With overlap scheduling the interval covers the wait
-    for the step before, which in a steady run costs the same.
+    for the step before, which in a steady run costs the same. Steps that wait for KV from the host teach nothing.
 
     Attributes:
         learn: Is told of each step and the microseconds it took.
@@ -32,7 +32,8 @@ class StepMeter:
         """
         if self._started_us is not None and not after_idle:
             self.learn(self._load, now_us - self._started_us)
-        self._load, self._started_us = load_of(batch), now_us
+        self._load = load_of(batch)
+        self._started_us = now_us if batch.hicache_consumer_index < 0 else None
 
 
 def load_of(batch: Any) -> StepLoad:

@@ -25,6 +25,9 @@ class SchedulerMetrics:
         self._parked = self._create(table.PARKED)
         self._rotations = self._create(table.ROTATIONS)
         self._step_time_error = self._create(table.STEP_TIME_ERROR)
+        self._host_bytes = self._create(table.HOST_BYTES)
+        self._host_tokens = self._create(table.HOST_TOKENS)
+        self._moved: Tally[str] = Tally()
         self._classes: dict[Any, set[str]] = {self._waiting: set(), self._parked: set()}
 
     def first_token(self, state: SLOState) -> None:
@@ -59,6 +62,13 @@ class SchedulerMetrics:
     def step_time_error(self, error: float) -> None:
         """Publish how far off predicted step times are."""
         self._step_time_error.labels(**self._labels).set(error)
+
+    def host(self, used_bytes: int, moved: Mapping[str, int]) -> None:
+        """Publish what the host tier holds, and how many tokens it has moved in all, by what was done with them."""
+        self._host_bytes.labels(**self._labels).set(used_bytes)
+        for what, tokens in moved.items():
+            self._host_tokens.labels(**self._labels, what=what).inc(tokens - self._moved[what])
+            self._moved[what] = tokens
 
     def _count(self, gauge: Any, states: Iterable[SLOState]) -> None:
         counts = Tally(state.slo.cls or "" for state in states)

@@ -1,6 +1,6 @@
 """SGLang's queue policy and admission budget, obeying a plan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sglang.srt.managers import schedule_policy as stock
@@ -31,8 +31,12 @@ class PlannedSchedulePolicy(SchedulePolicy):
         """
         super().calc_priority(waiting_queue)
         if not self.tree_cache.supports_fast_match_prefix():
-            for req in self._lookups.due(waiting_queue):
-                match_kv_cache(req, self.tree_cache)
+            self.look_up(self._lookups.due(waiting_queue))
+
+    def look_up(self, reqs: Iterable[Any]) -> None:
+        """Match the prefixes of ``reqs`` with the tree as it is now."""
+        for req in reqs:
+            match_kv_cache(req, self.tree_cache)
 
     def calc_priority(self, waiting_queue: list[Any], running_batch: Any = None, processed_tokens: int = 0) -> None:
         """Sort ``waiting_queue`` in place."""
@@ -62,12 +66,20 @@ class PlannedAdder(PrefillAdder):
         """Admit ``req`` if it is planned; SGLang's loop ends at the first answer that is not ``CONTINUE``."""
         if req not in self._planned:
             return AddReqResult.OTHER
-        uncached = len(req.full_untruncated_fill_ids) - req.prefix_len
-        if (has_chunked_req or self.new_chunked_req) and uncached > self.rem_chunk_tokens:
+        if (has_chunked_req or self.new_chunked_req) and self._in_parts(req):
             return AddReqResult.CONTINUE  # SGLang computes one prompt in parts at a time
         result = super().add_one_req(req, has_chunked_req, truncation_align_size)
         admitted = bool(self.can_run_list) and self.can_run_list[-1] is req
         return AddReqResult.CONTINUE if result is AddReqResult.NO_TOKEN and not admitted else result
+
+    def _in_parts(self, req: Any) -> bool:
+        """Whether ``req`` is more than may be computed of prompts in this pass."""
+        absent = len(req.full_untruncated_fill_ids) - req.prefix_len
+        if absent <= self.rem_chunk_tokens:
+            return False
+        # A load that finds no room would leave its tokens to be computed: there must be room now.
+        room = self.token_to_kv_pool_allocator.available_size()
+        return absent - req.host_hit_length > self.rem_chunk_tokens or req.host_hit_length > room
 
     def _get_running_request_total_token_offset(self, req: Any) -> float:
         return GROWTH_TOKENS

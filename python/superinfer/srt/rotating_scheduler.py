@@ -19,10 +19,11 @@ from superinfer.srt import parking, rejection, support
 from superinfer.srt.clock import TickClock, read_us
 from superinfer.srt.decision_log import DecisionLog
 from superinfer.srt.events import EventFeed
+from superinfer.srt.host.tier import HostTier
 from superinfer.srt.jobs import JobBook
 from superinfer.srt.ledger import Early
 from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
-from superinfer.srt.rotation import Rotation
+from superinfer.srt.rotation import GROWTH_TOKENS, Rotation
 from superinfer.srt.scheduler import SLOScheduler
 
 
@@ -59,7 +60,13 @@ class RotatingScheduler(SLOScheduler):
             admission=lambda: self.rotation.admission,
         )
         self._finishing: set[Any] = set()
+        self.host_tier = self._host_tier() if self.enable_hierarchical_cache else None
         reserve_growth_only()
+
+    def _host_tier(self) -> HostTier:
+        rate = self.settings.host.prefetch_rate
+        pool = self.token_to_kv_pool_allocator
+        return HostTier(self.tree_cache, pool, self.step_time, self.max_total_num_tokens, rate)
 
     def _create_generation_req(self, recv_req: Any, *args: Any, **kwargs: Any) -> Any:
         req = super()._create_generation_req(recv_req, *args, **kwargs)
@@ -99,18 +106,40 @@ class RotatingScheduler(SLOScheduler):
         if self.grammar_manager.has_waiting_grammars():
             for req in self.grammar_manager.get_ready_grammar_requests():
                 self._add_request_to_queue(req)
+        if self.host_tier:
+            self.host_tier.begin_pass(self.clock.now_us, self.waiting_queue)
         if not (self.waiting_queue or running_batch.reqs or self.chunked_req):
             return super().get_new_batch_prefill(running_batch)
         plan = NextBatchPlan(batch_to_run=None, running_batch=running_batch)
         if self._coasts(running_batch):
             return plan
         self._rotate(running_batch)
+        growth_tokens = len(running_batch.reqs) * (GROWTH_TOKENS + self.page_size)
+        if self.host_tier:
+            self.host_tier.make_way(self.rotation.wanted_tokens() + growth_tokens, self.rotation.admission.order)
         if self.rotation.admission:
             running_batch.batch_is_full = False
             plan = super().get_new_batch_prefill(running_batch)
             self._note_admitted(plan.batch_to_run)
+        if self.host_tier:
+            # The KV of a session is the session's.
+            jobs = [self.rotation.book.job_of(req) for req in self.waiting_queue if req.session is None]
+            req_of, look_up = self.rotation.book.req_of, self.policy.look_up
+            self.host_tier.ahead(self.clock.now_us, jobs, req_of, look_up, growth_tokens)
         self._queue_parked()
         return plan
+
+    def run_batch(self, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run one engine step, which waits for what of its prefixes is still on its way from the host."""
+        if self.host_tier:
+            batch.hicache_consumer_index = self.host_tier.flight.wait_index(batch)
+        return super().run_batch(batch, *args, **kwargs)
+
+    def flush_cache(self, *args: Any, **kwargs: Any) -> bool:
+        """Empty the pools, once nothing is on its way into them."""
+        if self.host_tier:
+            self.host_tier.drain()
+        return bool(super().flush_cache(*args, **kwargs))
 
     def _coasts(self, running_batch: Any) -> bool:
         """Whether there is nothing to decide in this pass; turns by force are counted in passes."""
@@ -119,7 +148,9 @@ class RotatingScheduler(SLOScheduler):
         return self.rotation.coasts(running_batch.reqs, self._free_tokens())
 
     def _free_tokens(self) -> int:
-        return int(self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size())
+        """KV that is free, can be evicted, or could be if it were needed."""
+        spare = self.host_tier.spare_tokens() if self.host_tier else 0
+        return int(self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size()) + spare
 
     def _rotate(self, running_batch: Any) -> None:
         """Decide, and take out whom the plan parks."""
@@ -149,7 +180,12 @@ class RotatingScheduler(SLOScheduler):
 
     def _take_out(self, running_batch: Any) -> None:
         parked = self.rotation.parked
-        parking.park_running([req for req in parked if req is not self.chunked_req], running_batch, self.tree_cache)
+        running = [req for req in parked if req is not self.chunked_req]
+        park = partial(parking.park_running, running, running_batch, self.tree_cache)
+        if self.host_tier and running:
+            self.host_tier.parked(park)
+        else:
+            park()
         if self.chunked_req in parked:
             parking.park_chunked(self.chunked_req, self.tree_cache)
             self.chunked_req = None
@@ -170,6 +206,8 @@ class RotatingScheduler(SLOScheduler):
         came_in = [req for req in batch.reqs if req not in beside]
         for req in came_in:
             req.tokens_when_admitted = len(req.output_ids)
+        if self.host_tier:
+            self.host_tier.admitted(came_in)
         if self.events:
             self.events.came_in(came_in)
 
@@ -184,8 +222,12 @@ class RotatingScheduler(SLOScheduler):
             self.slo_metrics.waiting(map(state_of, self.waiting_queue))
             self.slo_metrics.parked(state_of(req) for req in self.waiting_queue if self.rotation.book.has_run(req))
             self.slo_metrics.step_time_error(self.rotation.policy.step_time.error)
+            if self.host_tier:
+                self.slo_metrics.host(self.host_tier.used_bytes, self.host_tier.counts.by_what())
 
     def _closed(self, req: Any, early: Early | None) -> None:
+        if self.host_tier:
+            self.host_tier.let_go(req)
         if self.events:
             self.events.closed(req, early)
         self.rotation.book.close(req, early)

@@ -123,6 +123,11 @@ class Rotation:
             self.book.parked(self.book.job_of(req), self.clock.now_us)
         self.rotations += len(reqs)
 
+    def wanted_tokens(self) -> int:
+        """KV that those who may come in need beside what is there of them."""
+        jobs = map(self.book.job_of, self.admission.order)
+        return sum(job.missing_tokens + GROWTH_TOKENS + 2 * self.page_size for job in jobs)
+
     def retry_after_s(self) -> int:
         """Seconds until what waits now will have been computed."""
         return max(1, math.ceil(rejection.backlog_us(self.jobs, self.policy.step_time) / 1e6))
@@ -152,7 +157,7 @@ class Rotation:
                 self.parked[chunked] = "displaced"
             partly = partly if whole else req
             order.append(req)
-            tokens += self._pages(chunk.tokens) + (self.page_size if whole else 0)
+            tokens += self._pages(chunk.computed_tokens) + (self.page_size if whole else 0)
         if chunked is not None and chunked not in self.parked and (order or resumed or idle):
             # SGLang counts a chunk in every pass that prefills, so that it must have one.
             resumed = self._pages(max(resumed, 1))

@@ -10,6 +10,7 @@ from superinfer import __version__, config
 from superinfer.sched.step_time import StepTime
 from superinfer.srt import rejection, support
 from superinfer.srt.clock import Tick, TickClock
+from superinfer.srt.host.tier import HostTier
 from superinfer.srt.internal_state import SLOInternalState
 from superinfer.srt.ledger import Ledger
 from superinfer.srt.linear import is_packed
@@ -30,6 +31,7 @@ class SLOScheduler(Scheduler):
         step_time: What engine steps cost.
         meter: Measures them.
         rotation: Turns in the engine; ``None`` where requests run to their end.
+        host_tier: KV in host memory that comes back ahead of its turn; ``None`` where there is none, or no turns.
         slo_metrics: Prometheus metrics, or ``None`` where this rank publishes none.
     """
 
@@ -44,6 +46,7 @@ class SLOScheduler(Scheduler):
         self.step_time = StepTime()
         self.meter = StepMeter(self.step_time.observe)
         self.rotation: Rotation | None = None
+        self.host_tier: HostTier | None = None
         self.slo_metrics: SchedulerMetrics | None = None
         super().__init__(server_args, port_args)
 

@@ -25,12 +25,20 @@ READS: tuple[Reads, ...] = (
     ),
     Reads(
         f"{_MANAGERS}.schedule_batch.Req",
-        "arrival_processed_tokens beam_group extend_end finished_output finished_reason full_untruncated_fill_ids"
-        " input_embeds num_matched_prefix_tokens origin_input_ids output_ids prefix_len return_hidden_states"
-        " return_logprob rid sampling_params session skip_radix_cache_insert time_stats to_finish",
+        "arrival_processed_tokens beam_group best_match_node extend_end extra_key finished_output finished_reason"
+        " full_untruncated_fill_ids host_hit_length input_embeds num_matched_prefix_tokens origin_input_ids output_ids"
+        " prefix_len return_hidden_states return_logprob rid sampling_params session skip_radix_cache_insert"
+        " time_stats to_finish",
     ),
-    Reads(f"{_MANAGERS}.schedule_batch.ScheduleBatch", "batch_is_full decoding_reqs forward_mode reqs return_logprob"),
-    Reads(f"{_MANAGERS}.schedule_policy.PrefillAdder", "can_run_list new_chunked_req rem_chunk_tokens"),
+    Reads(
+        f"{_MANAGERS}.schedule_batch.ScheduleBatch",
+        "batch_is_full decoding_reqs forward_mode hicache_consumer_index reqs return_logprob",
+    ),
+    Reads(
+        f"{_MANAGERS}.schedule_policy.PrefillAdder",
+        "can_run_list new_chunked_req rem_chunk_tokens token_to_kv_pool_allocator",
+    ),
+    Reads(f"{_MANAGERS}.schedule_policy.SchedulePolicy", "enable_hierarchical_cache tree_cache"),
     Reads(
         "sglang.srt.layers.radix_attention.RadixAttention",
         "attn_type is_cross_attention layer_id logit_cap qk_head_dim scaling sliding_window_size tp_k_head_num"
@@ -42,7 +50,31 @@ READS: tuple[Reads, ...] = (
     ),
     Reads("sglang.srt.layers.logits_processor.LogitsProcessorOutput", "next_token_logits"),
     Reads("sglang.srt.sampling.sampling_batch_info.SamplingBatchInfo", "is_all_greedy sampling_mask_batch_indices"),
-    Reads("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool", "k_buffer layer_transfer_counter"),
+    Reads("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool", "device end_layer k_buffer layer_num size start_layer"),
+    Reads(
+        "sglang.srt.mem_cache.cache_init_params.CacheInitParams",
+        "attn_cp_cache_group attn_tp_cache_group page_size pp_cache_group token_to_kv_pool_allocator tp_cache_group",
+    ),
+    Reads(
+        "sglang.srt.mem_cache.unified_radix_cache.UnifiedRadixCache",
+        "cache_controller load_back_threshold ongoing_load_back ongoing_write_through",
+    ),
+    Reads(
+        f"{_MANAGERS}.cache_controller.HiCacheController",
+        "ack_load_queue io_backend l2_transfer_engine layer_done_counter load_queue mem_pool_host write_queue",
+    ),
+    Reads(f"{_MANAGERS}.cache_controller.CacheOperation", "device_indices"),
+    Reads(f"{_MANAGERS}.cache_controller.HiCacheAck", "finish_event"),
+    Reads(f"{_MANAGERS}.cache_controller.LayerDoneCounter", "events num_counters num_layers producer_index"),
+    Reads(f"{_MANAGERS}.cache_controller.LayerLoadingEvent", "_num_layers load_events start_event"),
+    Reads("sglang.srt.mem_cache.l2_transfer.L2Transfer", "device_indices device_pool host_indices host_pool"),
+    Reads("sglang.srt.mem_cache.device_pool_info.DevicePoolInfo", "buffer_info"),
+    Reads("sglang.srt.mem_cache.pool_host.group.HostPoolGroup", "anchor_entry"),
+    Reads("sglang.srt.mem_cache.pool_host.group.PoolEntry", "host_pool"),
+    Reads(
+        "sglang.srt.mem_cache.pool_host.mha.MHATokenToKVPoolHost",
+        "device_k_buffers device_v_buffers k_buffer layer_num size size_per_token v_buffer",
+    ),
     Reads(
         "sglang.srt.layers.attention.torch_native_backend.TorchNativeAttnBackend", "req_to_token_pool token_to_kv_pool"
     ),
@@ -71,10 +103,12 @@ READS: tuple[Reads, ...] = (
     Reads("sglang.srt.managers.io_struct.GetInternalStateReqOutput", "internal_state"),
     Reads(
         "sglang.srt.server_args.ServerArgs",
-        "chunked_prefill_size disable_radix_cache disaggregation_mode dllm_algorithm dp_size dtype enable_dp_attention"
-        " enable_lora enable_mixed_chunk enable_pdmux enable_prefill_delayer enable_priority_scheduling grpc_mode"
-        " grpc_port is_embedding kv_cache_dtype lora_paths max_total_tokens mem_fraction_static min_free_slots_delay"
-        " pp_size prefill_decode_interval sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle"
-        " smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
+        "chunked_prefill_size disable_radix_cache disaggregation_mode dllm_algorithm dp_size dtype"
+        " enable_dp_attention enable_hierarchical_cache enable_lora enable_mixed_chunk enable_pdmux"
+        " enable_prefill_delayer enable_priority_scheduling grpc_mode grpc_port hicache_host_memory_fraction"
+        " hicache_io_backend hicache_mem_layout hicache_size hicache_storage_backend hicache_write_policy is_embedding"
+        " kv_cache_dtype lora_paths max_total_tokens mem_fraction_static min_free_slots_delay pp_size"
+        " prefill_decode_interval sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle smg_grpc_mode"
+        " speculative_algorithm tokenizer_worker_num tp_size use_ray",
     ),
 )

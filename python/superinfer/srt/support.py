@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from superinfer.config import Config
+from superinfer.srt import platform
 
 
 class UnsupportedError(ValueError):
@@ -113,6 +114,16 @@ LIMITS = (
         "--enable-lora",
         _rotating(lambda a: bool(a.enable_lora or a.lora_paths)),
         "who waits for an adapter's slot is not planned for; [rotation] enabled = false leaves the queue to SGLang",
+    ),
+    Limit(
+        "--hicache-storage-backend",
+        _rotating(lambda a: a.hicache_storage_backend is not None),
+        "what would come back from storage is not planned for; [rotation] enabled = false leaves it to SGLang",
+    ),
+    Limit(
+        "[host] link_bytes_per_s on a GPU",
+        lambda _, config: bool(config.host.link_rate) and platform.activate() != platform.CPU,
+        "the link there is what it is; the setting is for tests on the CPU",
     ),
     Limit(
         "[observe] events without [rotation]",

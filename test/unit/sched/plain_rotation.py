@@ -98,8 +98,8 @@ class PlainRotation(RotationPolicy):
         return job.state.rank * self.settings.tiers.count + job.tier
 
     def _owed_plainly(self, job, now_us, token_us):
-        alone_us = self.step_time.prefill_us(job.uncached_tokens, job.computed_tokens)
-        next_us = max(alone_us, round(token_us * job.uncached_tokens))
+        alone_us = self.step_time.prefill_us(job.uncached_tokens, job.computed_tokens + job.loading_tokens)
+        next_us = max(alone_us, round(token_us * job.uncached_tokens)) + self.step_time.loads.us(job.loading_tokens)
         last_us = next_us + self.step_time.decode_us(job.remaining_tokens)
         pairs = ((job.state.next_due_us, next_us), (job.state.last_due_us, last_us))
         dues = [(due_us - now_us, estimate_us) for due_us, estimate_us in pairs if due_us is not None]
@@ -113,16 +113,19 @@ class PlainRotation(RotationPolicy):
         at_least = 0 if decode and not (waiting and waiting[0].band < REST) else LEAST_TOKENS
         used = 0
         for job in (claim.job for claim in waiting):
-            within = self.step_time.prefill_tokens_within(budget_us, load_of(decode), job.computed_tokens)
+            budget_us -= self.step_time.loads.us(job.loading_tokens)
+            context = job.computed_tokens + job.loading_tokens
+            within = self.step_time.prefill_tokens_within(budget_us, load_of(decode), context)
             room = min(max(within, at_least), self.settings.max_chunk_tokens) - used
             if job is waiting[0].job and waiting[0].band == AGED:
                 ahead = [claim for claim in waiting[1:] if claim.band <= REST + job.state.rank]
                 left_over = sum(claim.job.missing_tokens for claim in ahead)
                 room = min(room, max(room - left_over, LEAST_TOKENS))
-            if room <= 0:
+            if room <= 0 and job.uncached_tokens:
                 return
-            yield Chunk(job, min(job.missing_tokens, room))
-            used += min(job.missing_tokens, room)
+            computed = min(job.uncached_tokens, max(room, 0))
+            yield Chunk(job, job.loading_tokens + computed)
+            used += computed
 
 
 def allowances_us(running, now_us):

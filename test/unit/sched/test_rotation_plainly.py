@@ -49,6 +49,7 @@ def test_the_fast_decision_is_the_plain_one_over_many_passes(present, events, ca
     machines = (known_machine(), known_machine()) if known else ()
     fast, plain = RotationPolicy(options), PlainRotation(options)
     for policy, machine in zip((fast, plain), machines, strict=False):
+        machine.loads.observe(1000, 40_000)
         policy.step_time = machine
     replays = [Replay(policy, capacity, rows, now_us=1_000 * MS) for policy in (fast, plain)]
     for replay in replays:

@@ -22,9 +22,10 @@ def prefilling(*parts):
     return [Req(prefix_len=begin, extend_end=end) for begin, end in parts]
 
 
-def batch(*, decodes, reqs=(), beside=None):
+def batch(*, decodes, reqs=(), beside=None, waits_for=-1):
     mode = SimpleNamespace(is_decode=lambda: decodes)
-    return SimpleNamespace(forward_mode=mode, reqs=[*reqs, *(beside or ())], decoding_reqs=beside)
+    everybody = [*reqs, *(beside or ())]
+    return SimpleNamespace(forward_mode=mode, reqs=everybody, decoding_reqs=beside, hicache_consumer_index=waits_for)
 
 
 DECODE = batch(decodes=True, reqs=decoding(4))
@@ -63,3 +64,8 @@ def test_what_a_step_has_to_do():
     assert load_of(mixed) == StepLoad(
         decode_rows=4, kv_tokens=440, prefill_tokens=110, prefill_pairs=100 * 20 + 5_000 + 50
     )
+
+
+def test_a_step_that_waits_for_the_host_teaches_nothing():
+    waits = batch(decodes=False, reqs=prefilling((64, 100)), waits_for=2)
+    assert measured((waits, 1_000, False), (DECODE, 90_000, False), (PREFILL, 95_000, False)) == [(4, 0, 5_000)]

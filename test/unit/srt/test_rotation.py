@@ -23,7 +23,7 @@ class Req(SimpleNamespace):
     __hash__ = object.__hash__
 
 
-def req(rid, prompt=100, *, cls="batch", output=0, matched=0, computed=None):
+def req(rid, prompt=100, *, cls="batch", output=0, matched=0, on_host=0, computed=None):
     params = SimpleNamespace(max_new_tokens=50, custom_params={"slo": {"class": cls}})
     return Req(
         rid=rid,
@@ -31,7 +31,8 @@ def req(rid, prompt=100, *, cls="batch", output=0, matched=0, computed=None):
         output_ids=array("q", [2] * output),
         sampling_params=params,
         time_stats=SimpleNamespace(created_time=0.0),
-        num_matched_prefix_tokens=matched,
+        num_matched_prefix_tokens=matched + on_host,
+        host_hit_length=on_host,
         return_logprob=False,
         extend_end=computed,
     )
@@ -180,3 +181,16 @@ def test_time_without_plans_is_charged_to_whoever_is_still_there(rotation):
     rotation.coasts([one], 1_000)
     plan(rotation, lambda jobs: Plan(), running=[one])
     assert rotation.book.job_of(one).slice_us == before_us + 200_000
+
+
+def test_what_is_on_the_host_is_not_computed(rotation):
+    one = req("a", 300, matched=32, on_host=160)
+
+    def script(jobs):
+        assert (jobs[1].computed_tokens, jobs[1].host_tokens, jobs[1].missing_tokens) == (32, 160, 268)
+        return Plan(prefill=(Chunk(jobs[1], 268),))
+
+    admission = plan(rotation, script, waiting=[one])
+    assert admission.order == [one]
+    assert admission.tokens == 112 + 16  # 108 in whole pages, and a page
+    assert rotation.wanted_tokens() == 268 + GROWTH_TOKENS + 32

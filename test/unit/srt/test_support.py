@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from superinfer.config import Config, ObserveConfig, RotationConfig
+from superinfer.config import Config, HostConfig, ObserveConfig, RotationConfig
 from superinfer.srt.support import LIMITS, UnsupportedError, check
 
 pytestmark = pytest.mark.unit
@@ -32,6 +32,7 @@ SUPPORTED = {
     "enable_lora": None,
     "lora_paths": None,
     "dp_size": 2,
+    "hicache_storage_backend": None,
 }
 ROTATING = Config()
 PLAIN = Config(rotation=RotationConfig(enabled=False))
@@ -46,10 +47,12 @@ WITH_ROTATION_ONLY = [
     ("--enable-prefill-delayer", {"enable_prefill_delayer": True}),
     ("--enable-lora", {"enable_lora": True}),
     ("--enable-lora", {"lora_paths": {"one": "path"}}),
+    ("--hicache-storage-backend", {"hicache_storage_backend": "file"}),
 ]
 BY_CONFIGURATION = [
     ("[observe] events without [rotation]", Config(rotation=RotationConfig(enabled=False), observe=EVENTS)),
     ("[observe] events with --dp-size above 1", Config(observe=EVENTS)),
+    ("[host] link_bytes_per_s on a GPU", Config(host=HostConfig(link_bytes_per_s="1g"))),
 ]
 BY_ARGUMENT = [
     ("--tokenizer-worker-num above 1", {"tokenizer_worker_num": 2}),

@@ -1,0 +1,105 @@
+"""How SGLang's tree gets its host tier on the CPU platform."""
+
+from typing import Any
+
+import psutil
+from sglang.srt.mem_cache.hicache_storage import PoolName
+from sglang.srt.mem_cache.hybrid_cache import hybrid_pool_assembler as assembler
+from sglang.srt.mem_cache.hybrid_cache.hybrid_cache_controller import HybridCacheController
+from sglang.srt.mem_cache.hybrid_cache.hybrid_pool_assembler import StackBuildResult, StackStrategy
+from sglang.srt.mem_cache.memory_pool import MHATokenToKVPool
+from sglang.srt.mem_cache.pool_host.base import host_memory_budget_scope
+from sglang.srt.mem_cache.pool_host.group import HostPoolGroup
+from sglang.srt.mem_cache.unified_cache.component_type import ComponentType
+from sglang.srt.runtime_context import get_memory
+
+from superinfer import config
+from superinfer.srt.host import link
+from superinfer.srt.host.pool import CpuKVPoolHost
+from superinfer.srt.support import UnsupportedError
+
+RESERVE_SHARE = 0.05
+"""Part of the free memory that the tier leaves to others. SGLang leaves 10 GiB, which small hosts do not have."""
+
+
+class CpuStackStrategy(StackStrategy):
+    """Builds the host tier for pools in CPU memory; other pools are left to SGLang."""
+
+    def matches(self, kvcache: Any, components: set[Any]) -> bool:
+        """Whether ``kvcache`` is in CPU memory and the tree keeps nothing but full attention's KV."""
+        return str(kvcache.device) == "cpu" and components == {ComponentType.FULL}
+
+    def build(
+        self, *, cache: Any, kvcache: Any, params: Any, server_args: Any, load_cache_event: Any, **storage: Any
+    ) -> StackBuildResult:
+        """The host's pool, and SGLang's controller over it.
+
+        Raises:
+            UnsupportedError: ``kvcache`` is not laid out as copies of rows expect.
+            ValueError: The tier does not fit into the free memory.
+        """
+        if type(kvcache) is not MHATokenToKVPool:
+            raise UnsupportedError(
+                f"SuperInfer does not support a host tier for KV pools of type {type(kvcache).__name__} on the CPU: "
+                "it copies plain keys and values."
+            )
+        if storage.get("storage_backend") is not None:
+            raise UnsupportedError(
+                "SuperInfer does not support --hicache-storage-backend on the CPU: its host tier is memory only."
+            )
+        memory = get_memory()
+        host_pool = _host_pool(kvcache, params.page_size, memory.hicache_ratio, memory.hicache_size)
+        layers = {layer: layer for layer in range(kvcache.layer_num)}
+        entry = assembler.build_pool_entry(
+            name=PoolName.KV,
+            host_pool=host_pool,
+            device_pool=kvcache,
+            layer_mapping=layers,
+            transfer_layer_id_max=len(layers),
+            is_anchor=True,
+        )
+        group = HostPoolGroup([entry])
+        controller = HybridCacheController(
+            params.token_to_kv_pool_allocator,
+            group,
+            params.page_size,
+            params.tp_cache_group,
+            load_cache_event=load_cache_event,
+            attn_cp_group=params.attn_cp_cache_group,
+            attn_tp_group=params.attn_tp_cache_group,
+            pp_group=params.pp_cache_group,
+            write_policy=memory.hicache_write_policy,
+            io_backend=memory.hicache_io_backend,
+            transfer_layer_id_max=len(layers),
+        )
+        settings = config.active()
+        if settings is not None and settings.host.link_rate:
+            link.install(controller, settings.host.link_rate)
+        return StackBuildResult(
+            host_pool_group=group,
+            cache_controller=controller,
+            component_host_pools={ComponentType.FULL: host_pool},
+            pools_desc="KV in CPU memory",
+        )
+
+
+def register() -> None:
+    """Make SGLang ask our strategy first; once per process."""
+    if not any(isinstance(strategy, CpuStackStrategy) for strategy in assembler._STRATEGIES):
+        assembler.register_stack_strategy(CpuStackStrategy())
+
+
+def _host_pool(kvcache: Any, page_tokens: int, ratio: float | None, size_gb: float) -> CpuKVPoolHost:
+    info = kvcache.get_device_pool_infos()[0].buffer_info
+    with host_memory_budget_scope(int(psutil.virtual_memory().available * (1 - RESERVE_SHARE))):
+        return CpuKVPoolHost(
+            info,
+            ratio,
+            size_gb,
+            page_tokens,
+            get_memory().hicache_mem_layout,
+            pin_memory=False,
+            device_capacity_tokens=kvcache.size,
+            start_layer=kvcache.start_layer,
+            end_layer=kvcache.end_layer,
+        )
