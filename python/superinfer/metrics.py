@@ -72,6 +72,19 @@ PARKED: Final = Metric(
 STEP_TIME_ERROR: Final = Metric(
     "step_time_error_ratio", "gauge", "Running mean of |predicted - taken| / taken over engine steps."
 )
+EVICTED_TOKENS: Final = Metric(
+    "evicted_tokens_total",
+    "counter",
+    "KV tokens that made room, by the rule that chose them: learned or lru.",
+    ("rule",),
+)
+PREFIX_HIT_TOKENS: Final = Metric(
+    "prefix_hit_tokens_total", "counter", "Prompt tokens that were found in the cache when their request came in."
+)
+PINNED_TOKENS: Final = Metric("pinned_tokens", "gauge", "KV tokens that clients have pinned.")
+LEARNED_DECIDES: Final = Metric(
+    "cache_learned_ratio", "gauge", "1 while the learned rule chooses what is evicted, 0 while its guard, LRU, does."
+)
 
 METRICS: Final = (
     REQUESTS,
@@ -82,4 +95,8 @@ METRICS: Final = (
     ROTATIONS,
     PARKED,
     STEP_TIME_ERROR,
+    EVICTED_TOKENS,
+    PREFIX_HIT_TOKENS,
+    PINNED_TOKENS,
+    LEARNED_DECIDES,
 )

@@ -15,6 +15,7 @@ from sglang.srt.platforms.interface import SRTPlatform
 
 from superinfer import kernels
 from superinfer.srt import ATTENTION_BACKEND
+from superinfer.srt.cache import choice
 from superinfer.srt.defaults import decode_beside_prefill
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class PortableCpuPlatform(SRTPlatform):
         if server_args.chunked_prefill_size is None:
             server_args.chunked_prefill_size = self.PREFILL_TOKENS
         decode_beside_prefill(server_args)
+        choice.choose(server_args)
         # An idle scheduler polls without pause otherwise, and takes a core from everything else on the host.
         server_args.sleep_on_idle = True
         if server_args.sampling_backend is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sglang.srt.platforms.cuda import CudaSRTPlatform
 
+from superinfer.srt.cache import choice
 from superinfer.srt.defaults import decode_beside_prefill
 
 
@@ -18,3 +19,4 @@ class SuperCudaPlatform(CudaSRTPlatform):
         """SGLang's defaults, and ours."""
         super().apply_server_args_defaults(server_args)
         decode_beside_prefill(server_args)
+        choice.choose(server_args)
