@@ -1,11 +1,12 @@
 """Eviction on the real engine: the same tokens under every rule, and victims in our order."""
 
+import json
 import random
 
 import pytest
 
 from integration.conftest import STRICT
-from superinfer.config import CacheConfig, Config, RotationConfig
+from superinfer.config import CacheConfig, Config, ObserveConfig, RotationConfig
 from support.engine import running_engine
 
 pytestmark = pytest.mark.integration
@@ -64,13 +65,20 @@ class Served:
 
 
 @pytest.fixture(scope="module", params=["learned", "lru"])
-def served(request, tiny_model):
+def server(request, tiny_model):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in STRICT.items():
             patch.setenv(name, value)
         config = Config(cache=CacheConfig(eviction=request.param))
         with running_engine(model_path=str(tiny_model), slo_config=config, **SMALL) as engine:
             yield Served(engine)
+
+
+@pytest.fixture
+def served(server):
+    """Nothing in the cache, and nothing pinned."""
+    server.engine.flush_cache()
+    return server
 
 
 def fill(served, seed, tokens=POOL_TOKENS - 32):
@@ -97,15 +105,22 @@ def test_a_pin_outlives_what_fills_the_memory(served):
     served.cached(ids, ends=True)
 
 
-def test_pins_are_limited_and_time_out(served):
-    assert served.pinned(prompt("first pin", 200), pin_ms=400) is True
-    assert served.pinned(prompt("second pin", 200), pin_ms=400) is False
+def test_pins_are_limited(served):
+    assert served.pinned(prompt("first pin", 200), pin_ms=600_000) is True
+    assert served.pinned(prompt("second pin", 200), pin_ms=600_000) is False
+    served.cached(prompt("first pin", 200), ends=True)
+    assert served.pinned(prompt("second pin", 200), pin_ms=600_000) is True
+    served.cached(prompt("second pin", 200), ends=True)
+
+
+def test_pins_time_out(served):
+    assert served.pinned(prompt("short pin", 200), pin_ms=50) is True
     for _attempt in range(200):
-        if served.pinned(prompt("second pin", 200), pin_ms=60_000):
+        if served.pinned(prompt("next pin", 200), pin_ms=600_000):
             break
     else:
         pytest.fail("the first pin did not end")
-    served.cached(prompt("second pin", 200), ends=True)
+    served.cached(prompt("next pin", 200), ends=True)
 
 
 def test_who_needs_all_the_memory_gets_it_in_spite_of_pins(served):
@@ -136,26 +151,13 @@ def test_the_same_requests_twice_have_the_same_victims(tiny_model, tmp_path):
     found = []
     for run in ("first", "second"):
         folder = tmp_path / run
-        config = Config(cache=CacheConfig(eviction="lru"))
-        config = Config(cache=config.cache, observe=observe(folder))
+        config = Config(cache=CacheConfig(eviction="lru"), observe=ObserveConfig(decisions=str(folder)))
         rng = random.Random(11)
         with running_engine(model_path=str(tiny_model), slo_config=config, **SMALL) as engine:
             server = Served(engine)
             for _ in range(40):
                 server.cached(prompt(rng.randrange(8), rng.choice([40, 150, 260])))
         lines = (folder / "rank0.jsonl").read_text().splitlines()
-        found.append([name for line in lines for name in decoded(line)["evicted"]])
+        found.append([name for line in lines for name in json.loads(line)["evicted"]])
     assert len(found[0]) >= 20
     assert found[0] == found[1]
-
-
-def observe(folder):
-    from superinfer.config import ObserveConfig
-
-    return ObserveConfig(decisions=str(folder))
-
-
-def decoded(line):
-    import json
-
-    return json.loads(line)
