@@ -83,7 +83,9 @@ PREFIX_HIT_TOKENS: Final = Metric(
 )
 PINNED_TOKENS: Final = Metric("pinned_tokens", "gauge", "KV tokens that clients have pinned.")
 LEARNED_DECIDES: Final = Metric(
-    "cache_learned_ratio", "gauge", "1 while the learned rule chooses what is evicted, 0 while its guard, LRU, does."
+    "cache_learned_ratio",
+    "gauge",
+    "One while the learned rule chooses what is evicted, zero while its guard, LRU, does.",
 )
 
 METRICS: Final = (
