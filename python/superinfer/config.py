@@ -103,6 +103,27 @@ class HostConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return parse_bytes(self.link_bytes_per_s)
 
 
+class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which prefixes stay in the KV memory.
+
+    Attributes:
+        eviction: What decides: ``learned`` predicts reuse, with LRU as its guard; ``lru``; ``sglang`` leaves it to
+            SGLang and its ``--radix-eviction-policy``. Unset: ``learned``, unless SGLang's arguments ask for something
+            that it does not know.
+        model: File of the predictor, from ``superinfer train reuse``; the built-in one if unset.
+        access_log: File that gets a line per request, with hashes of its prompt and no text, to train a predictor on;
+            none if unset.
+        access_log_mb: Size at which it is renamed to ``NAME.1``; three such are kept.
+        pin_share: Part of the KV memory that clients can pin at most.
+    """
+
+    eviction: Literal["learned", "lru", "sglang"] | None = None
+    model: str | None = None
+    access_log: str | None = None
+    access_log_mb: Annotated[int, msgspec.Meta(ge=1)] = 64
+    pin_share: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = 0.3
+
+
 class ClampConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A limit on one tenant or API key; see ``superinfer.slo.ClampRule``."""
 
@@ -127,6 +148,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         rotation: Turns in the engine.
         observe: Events.
         host: KV in host memory.
+        cache: Eviction from the KV memory.
     """
 
     default_slo_class: str = "standard"
@@ -135,6 +157,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rotation: RotationConfig = RotationConfig()
     observe: ObserveConfig = ObserveConfig()
     host: HostConfig = HostConfig()
+    cache: CacheConfig = CacheConfig()
 
     def slo_policy(self) -> SLOPolicy:
         """The operator's classes and limits.

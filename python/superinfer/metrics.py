@@ -80,6 +80,21 @@ HOST_TOKENS: Final = Metric(
     " found there when it did (hit).",
     ("what",),
 )
+EVICTED_TOKENS: Final = Metric(
+    "evicted_tokens_total",
+    "counter",
+    "KV tokens that made room, by the rule that chose them: learned or lru.",
+    ("rule",),
+)
+PREFIX_HIT_TOKENS: Final = Metric(
+    "prefix_hit_tokens_total", "counter", "Prompt tokens that were found in the cache when their request came in."
+)
+PINNED_TOKENS: Final = Metric("pinned_tokens", "gauge", "KV tokens that clients have pinned.")
+LEARNED_DECIDES: Final = Metric(
+    "cache_learned_ratio",
+    "gauge",
+    "One while the learned rule chooses what is evicted, zero while its guard, LRU, does.",
+)
 
 METRICS: Final = (
     REQUESTS,
@@ -92,4 +107,8 @@ METRICS: Final = (
     STEP_TIME_ERROR,
     HOST_BYTES,
     HOST_TOKENS,
+    EVICTED_TOKENS,
+    PREFIX_HIT_TOKENS,
+    PINNED_TOKENS,
+    LEARNED_DECIDES,
 )

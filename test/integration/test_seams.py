@@ -69,6 +69,9 @@ def test_every_import_is_listed(path):
 
 SUBCLASSES = [
     "superinfer.srt.attention.CpuAttentionBackend",
+    "superinfer.srt.cache.radix_cache.LearnedRadixCache",
+    "superinfer.srt.cache.tree_core.LearnedFullComponent",
+    "superinfer.srt.cache.tree_core.LearnedTreeCore",
     "superinfer.srt.linear.PackedLinearMethod",
     "superinfer.srt.linear.PackedTableMethod",
     *(hook.replacement for hook in hooks()),

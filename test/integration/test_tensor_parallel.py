@@ -52,5 +52,6 @@ def test_two_ranks_decide_alike_under_mixed_load(two_ranks, decisions):
     first, second = ((decisions / f"rank{rank}.jsonl").read_text().splitlines() for rank in range(2))
     passes = [json.loads(line) for line in first]
     assert sum(len(one["park"]) for one in passes) >= 10
+    assert sum(len(one["evicted"]) for one in passes) >= 10
     assert {len(one["admit"]) for one in passes} > {0, 1}
     assert first == second

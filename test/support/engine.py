@@ -23,6 +23,14 @@ def _generate(kwargs):
     return list(outputs) if kwargs.get("stream") else outputs
 
 
+def _flush_cache():
+    _engine.flush_cache()
+
+
+def _started():
+    """Nothing to do once the initializer is through."""
+
+
 def _shutdown():
     _engine.shutdown()
 
@@ -36,9 +44,13 @@ class RemoteEngine:
     def generate(self, **kwargs):
         return self._pool.submit(_generate, kwargs).result(timeout=120)
 
+    def flush_cache(self):
+        self._pool.submit(_flush_cache).result(timeout=120)
+
 
 @contextmanager
 def running_engine(**settings) -> Iterator[RemoteEngine]:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start, initargs=(settings,)) as pool:
+        pool.submit(_started).result(timeout=300)
         yield RemoteEngine(pool)
         pool.submit(_shutdown).result(timeout=60)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from superinfer.config import Config, HostConfig, RotationConfig, load_config
+from superinfer.config import CacheConfig, Config, HostConfig, RotationConfig, load_config
 from superinfer.slo import PRESETS, SLO, Outcome, SLOClasses, SLOPolicy, Timeline
 from superinfer.slo.carriers import PRIORITY_CLASSES, PRIORITY_HEADER, TARGET_HEADERS, TIER_CLASSES
 from superinfer.slo.fields import KV_FORMATS, MAX_MS, MAX_TPS, MIN_TPS
@@ -67,6 +67,14 @@ def test_rotation_options():
     ]
     written = [[cell.lstrip("| ").strip("`") for cell in row[:3]] for row in rows("Rotation")]
     assert written == expected
+
+
+def test_cache_options():
+    page = (ROOT / "docs" / "cache.md").read_text()
+    table = (
+        page.partition("## In the server\n")[2].partition("\n## ")[0].partition("| option |")[2].partition("\n\n")[0]
+    )
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(CacheConfig.__struct_fields__)
 
 
 def test_fields_of_an_slo():

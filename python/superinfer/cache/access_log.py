@@ -9,23 +9,26 @@ from pathlib import Path
 
 from superinfer.cache.use import Use
 
+BLOCK_TOKENS = 512
+"""Of traces; a line says so if its blocks are others."""
+
 
 class AccessLog:
     """Writes a log that is bounded: a full file is renamed to ``NAME.1``, older ones move up, the oldest goes.
 
-    Lines are buffered by the file; ``close`` writes the rest.
+    A line is in the file when ``write`` returns, since servers are killed and not closed.
     """
 
     def __init__(self, path: Path, max_bytes: int = 64 << 20, files: int = 4) -> None:
         if max_bytes < 1 or files < 1:
             raise ValueError(f"an access log needs a byte and a file at least, not {max_bytes} and {files}")
         self._path, self._max_bytes, self._files = path, max_bytes, files
-        self._file = path.open("a", encoding="ascii")
+        self._file = path.open("a", encoding="ascii", buffering=1)
         self._bytes = path.stat().st_size
 
-    def write(self, use: Use, blocks: Sequence[int]) -> None:
-        """Append a request; ``blocks`` are the hashes of its prefixes at the ends of its blocks of 512 tokens."""
-        row = {
+    def write(self, use: Use, blocks: Sequence[int], block_tokens: int = BLOCK_TOKENS) -> None:
+        """Append a request; ``blocks`` are the hashes of its prefixes at the ends of its blocks."""
+        row: dict[str, object] = {
             "timestamp": round(1000 * use.time_s),
             "input_length": use.prompt_tokens,
             "output_length": use.output_tokens,
@@ -33,6 +36,8 @@ class AccessLog:
             "slo_class": use.slo_class,
             "tenant": use.tenant,
         }
+        if block_tokens != BLOCK_TOKENS:
+            row["block_tokens"] = block_tokens
         line = json.dumps(row, separators=(",", ":")) + "\n"
         if self._bytes and self._bytes + len(line) > self._max_bytes:
             self._rotate()
@@ -40,7 +45,7 @@ class AccessLog:
         self._bytes += len(line)
 
     def close(self) -> None:
-        """Write what is buffered."""
+        """Close the file."""
         self._file.close()
 
     def _rotate(self) -> None:
@@ -49,7 +54,7 @@ class AccessLog:
             older = self._name(number)
             if (newer := self._name(number - 1)).exists():
                 newer.replace(older)
-        self._file = self._path.open("w", encoding="ascii")
+        self._file = self._path.open("w", encoding="ascii", buffering=1)
         self._bytes = 0
 
     def _name(self, number: int) -> Path:

@@ -1,6 +1,7 @@
 """Chooses which nodes of a radix tree make room."""
 
 from collections import Counter
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from math import inf
 from typing import Generic
@@ -32,6 +33,7 @@ class Evictor(Generic[NodeId]):
         self._leaving: dict[int, int] = {}
         self._changes: list[tuple[float, int]] = []
         self._change_of: dict[int, float] = {}
+        self._held: set[int] = set()
         rule.attach(self.nodes)
 
     def insert(self, node: NodeId, parent: NodeId | None, tokens: int, use: Use, kind: Kind = Kind.UNKNOWN) -> None:
@@ -61,6 +63,14 @@ class Evictor(Generic[NodeId]):
         self.nodes.uses[slot] += 1
         self.nodes.last[slot] = use
         self._rule.used(slot, use)
+        if slot in self._leaves:
+            self._update(slot)
+
+    def amend(self, node: NodeId, use: Use) -> None:
+        """More is known of the last use than when it was told, such as the length of its answer: not another one."""
+        slot = self._slot(node)
+        self.nodes.last[slot] = use
+        self._rule.amended(slot, use)
         if slot in self._leaves:
             self._update(slot)
 
@@ -98,6 +108,7 @@ class Evictor(Generic[NodeId]):
             del self._offered[slot]
             self._leave(above, -1)
         self._leaves.drop(slot)
+        self._held.discard(slot)
         self.resident_tokens -= nodes.tokens[slot]
         for old in nodes.to_ghost(slot):
             self._rule.forgotten(old)
@@ -111,6 +122,28 @@ class Evictor(Generic[NodeId]):
     def unlock(self, node: NodeId) -> None:
         """Take back one ``lock``."""
         self._count_locks(node, -1)
+
+    def hold(self, node: NodeId) -> None:
+        """Keep the node, and not those above it, until ``free``; more often does nothing more."""
+        slot = self._slot(node)
+        self._held.add(slot)
+        self._update(slot)
+
+    def free(self, node: NodeId) -> None:
+        """Take back ``hold``."""
+        slot = self._slot(node)
+        self._held.discard(slot)
+        self._update(slot)
+
+    def reorder(self, slots: Iterable[int]) -> None:
+        """The rule has changed its mind about these nodes."""
+        for slot in slots:
+            if slot in self._leaves:
+                self._update(slot)
+
+    def leaves(self) -> set[NodeId]:
+        """What could go now."""
+        return {self.nodes.name(slot) for slot in (*self._leaves, *self._offered)}
 
     def victims(self, need_tokens: int, now_s: float) -> list[NodeId]:
         """Nodes that make room, in the order in which they should be removed: at least so many tokens, if there are.
@@ -169,7 +202,8 @@ class Evictor(Generic[NodeId]):
     def _evictable(self, slot: int) -> bool:
         nodes = self.nodes
         staying = nodes.children[slot] - self._leaving.get(slot, 0)
-        return nodes.resident[slot] and not staying and not nodes.locks[slot] and slot not in self._offered
+        free = not nodes.locks[slot] and slot not in self._held and slot not in self._offered
+        return nodes.resident[slot] and not staying and free
 
     def _update(self, slot: int) -> None:
         if not self._evictable(slot):

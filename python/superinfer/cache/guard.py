@@ -77,6 +77,12 @@ class Guarded(Rule[NodeId]):
         self.learned.used(slot, use)
         self._follow(slot, use)
 
+    def amended(self, slot: int, use: Use) -> None:
+        """Tell the learned rule; in both shadows the node may have another place."""
+        self.learned.amended(slot, use)
+        for shadow in self._shadows:
+            shadow.moved(slot, use.time_s)
+
     def split(self, lower: int, upper: int) -> None:
         """Tell the learned rule; the shadows go on with the lower part, at its new length after its next use."""
         self.learned.split(lower, upper)

@@ -28,9 +28,14 @@ class History:
 
     A new node continues its parent's history, so that the gaps between a conversation's turns are known to the blocks
     of its latest turn.
+
+    Args:
+        unit: What a token counts for. The predictor learnt from blocks of 512 tokens; where prompts are cut into
+            smaller ones, tokens count for more, so that the numbers look alike.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: float = 1.0) -> None:
+        self._unit = unit
         self.items: Floats = np.zeros((0, ITEMS, ITEM_FEATURES), np.float32)
         self.static: Floats = np.zeros((0, STATIC_FEATURES), np.float32)
         self.seen = np.zeros(0, np.int32)
@@ -68,10 +73,15 @@ class History:
     def used(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
         """A request has used a node."""
         gap_s = max(use.time_s - self.last_s[slot], 0.0)
-        matched = max(use.prompt_tokens - use.new_tokens, 0)
-        put_item(self.items[slot], gap_s, matched, use.new_tokens, use.output_tokens, use.slo_class)
+        matched, unit = max(use.prompt_tokens - use.new_tokens, 0), self._unit
+        new, output = unit * use.new_tokens, unit * use.output_tokens
+        put_item(self.items[slot], gap_s, unit * matched, new, output, use.slo_class)
         self.seen[slot] += 1
         self._facts(nodes, slot, use)
+
+    def amended(self, slot: int, use: Use) -> None:
+        """The length of the answer to a node's last use has become known."""
+        self.items[slot, -1, 3] = np.log1p(np.float32(self._unit * use.output_tokens))
 
     def split(self, lower: int, upper: int) -> None:
         """A node's first part has become a node; it has seen the same."""
@@ -85,7 +95,10 @@ class History:
         self.codes[slot] = nodes.kind[slot], use.tenant % TENANT_BUCKETS
         depth, age_s = nodes.depth[slot], use.time_s - self.born_s[slot]
         after = max(use.prompt_tokens - depth, 0)
-        put_static(self.static[slot], depth, nodes.tokens[slot], after, self.uses[slot], self.seen[slot], age_s)
+        unit, static = self._unit, self.static[slot]
+        put_static(
+            static, unit * depth, unit * nodes.tokens[slot], unit * after, self.uses[slot], self.seen[slot], age_s
+        )
 
     def _reserve(self, slot: int) -> None:
         if slot < len(self.seen):
@@ -99,7 +112,7 @@ class History:
 
 
 @compiled
-def put_item(items: Floats, gap_s: float, matched: int, new: int, output: int, slo_class: int) -> None:
+def put_item(items: Floats, gap_s: float, matched: float, new: float, output: float, slo_class: int) -> None:
     """Append a use to a node's items, the oldest of which is lost."""
     for index in range(items.shape[0] - 1):
         for feature in range(items.shape[1]):
@@ -111,7 +124,7 @@ def put_item(items: Floats, gap_s: float, matched: int, new: int, output: int, s
 
 
 @compiled
-def put_static(static: Floats, depth: int, tokens: int, after: int, uses: int, seen: int, age_s: float) -> None:
+def put_static(static: Floats, depth: float, tokens: float, after: float, uses: int, seen: int, age_s: float) -> None:
     """Set the facts of a node that change with each use."""
     static[0], static[1], static[2] = np.log1p(float(depth)), np.log1p(float(tokens)), np.log1p(float(after))
     static[3] = 1.0 if after == 0 else 0.0

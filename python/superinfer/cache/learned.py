@@ -19,8 +19,8 @@ from superinfer.cache.use import Use
 class Learned(Rule[NodeId]):
     """Predicts once per use; from then on a price depends on the time since, and changes only where a horizon ends."""
 
-    def __init__(self, predictor: Predictor, cost: Cost | None = None) -> None:
-        self.history = History()
+    def __init__(self, predictor: Predictor, cost: Cost | None = None, unit: float = 1.0) -> None:
+        self.history = History(unit)
         self.calibration = Calibration(predictor.edges_s.tolist())
         self.predictor = predictor
         self.cost = cost or Cost()
@@ -46,10 +46,16 @@ class Learned(Rule[NodeId]):
         self.history.used(self.nodes, slot, use)
         self._observe(slot, use)
 
+    def amended(self, slot: int, use: Use) -> None:
+        """Predict again with what is known now."""
+        self.history.amended(slot, use)
+        self._prices.pop(slot, None)
+
     def split(self, lower: int, upper: int) -> None:
         """Both parts have seen the same."""
         self.history.split(lower, upper)
         self._prices.pop(lower, None)
+        self._prices.pop(upper, None)
 
     def forgotten(self, slot: int) -> None:
         """Nothing is known of the next node there."""

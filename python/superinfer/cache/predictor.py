@@ -13,6 +13,12 @@ WIDTH = 16
 HEADS = 2
 HIDDEN = 32
 
+CLASS_FEATURE = ITEM_FEATURES - 1
+"""Where a use's SLO class is among its features."""
+
+CONSTANT = 0.1001
+"""Scale of a feature that was the same everywhere: training divides by a tenth then, and the weights mean nothing."""
+
 
 def shapes(horizons: int) -> dict[str, tuple[int, ...]]:
     """Of the arrays that make up one network, by name."""
@@ -73,6 +79,11 @@ class Predictor:
         """How many numbers were learnt."""
         given = ("static_center", "static_scale", "item_center", "item_scale", "edges_s")
         return sum(array.size for name, array in self.arrays.items() if name not in given)
+
+    @property
+    def sees_classes(self) -> bool:
+        """Whether it has learnt what SLO classes mean: only if the uses it learnt from were of several."""
+        return bool((self.arrays["item_scale"][:, CLASS_FEATURE] > CONSTANT).all())
 
     def logits(self, history: History, slots: NDArray[np.int64]) -> Floats:
         """For each node and horizon, the log odds that it is used in that horizon if it was not before."""

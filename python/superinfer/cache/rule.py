@@ -24,6 +24,9 @@ class Rule(Protocol[NodeId]):
     def used(self, slot: int, use: Use) -> None:
         """A request has used a node, or brought back a remembered one."""
 
+    def amended(self, slot: int, use: Use) -> None:
+        """More is known of a node's last use."""
+
     def split(self, lower: int, upper: int) -> None:
         """The first part of ``lower`` is now the node ``upper``."""
 
@@ -52,6 +55,9 @@ class KeyRule(Rule[NodeId]):
         """Nothing to do: the nodes have it."""
 
     def used(self, slot: int, use: Use) -> None:
+        """Nothing to do: the nodes have it."""
+
+    def amended(self, slot: int, use: Use) -> None:
         """Nothing to do: the nodes have it."""
 
     def split(self, lower: int, upper: int) -> None:

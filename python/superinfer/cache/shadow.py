@@ -35,6 +35,11 @@ class Shadow:
         self._tokens[slot] = tokens
         self._update(slot, now_s)
 
+    def moved(self, slot: int, now_s: float) -> None:
+        """The node's place may be another one."""
+        if slot in self._tokens:
+            self._update(slot, now_s)
+
     def make_room(self, now_s: float) -> None:
         """Let the least go until the rest fits."""
         while self._changes and self._changes[0][0] <= now_s:

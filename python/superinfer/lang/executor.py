@@ -61,6 +61,16 @@ class SLOExecutor(WorkerExecutor):
             self.sync()
         return [self._branch(slo) for slo in slos or [SLO()] * size]
 
+    def keep(self, pin_ms: int) -> None:
+        """Have what was appended so far computed and kept; see ``State.keep``."""
+        slo = SLO(pin_ms=pin_ms)
+        self.check_open()
+        self.sync()
+        if not getattr(self.backend, "carries_slo", False):
+            warn_ignored(self.backend)
+        elif self.text_:
+            self.backend.keep(self, slo)
+
     def promise(self) -> SLO:
         """The SLO of a request that is sent now; a backend asks once for each.
 

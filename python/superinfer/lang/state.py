@@ -90,6 +90,18 @@ class State(ProgramState):
             self.stream_executor.program.settle()
         return self.stream_executor.program.report()
 
+    def keep(self, pin_ms: int) -> None:
+        """Have the server keep the text so far in its KV memory for ``pin_ms``, whatever else it serves.
+
+        Waits for what has been appended so far. The server may refuse, if too much is kept already; then the text is as
+        likely to stay as any.
+
+        Raises:
+            SLOError: ``pin_ms`` is not a number of milliseconds that a server takes.
+            Exception: An earlier call failed.
+        """
+        self.stream_executor.keep(pin_ms)
+
     def cancel(self) -> None:
         """End the program: send nothing more, and give up answers under way. Returns at once."""
         self.stream_executor.program.cancel()

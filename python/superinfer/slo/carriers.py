@@ -12,6 +12,8 @@ TARGET_HEADERS: Final = {
     # The llm-d router's names since May 2026, each followed by its older alias. The new name wins.
     "ttft_ms": ("x-llm-d-slo-ttft-ms", "x-slo-ttft-ms"),
     "tpot_ms": ("x-llm-d-slo-tpot-ms", "x-slo-tpot-ms"),
+    "pin_ms": ("x-superinfer-pin-ms",),
+    "back_ms": ("x-superinfer-back-ms",),
 }
 PRIORITY_HEADER: Final = "x-smg-priority"
 PRIORITY_CLASSES: Final = {

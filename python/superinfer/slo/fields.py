@@ -37,6 +37,13 @@ def tokens_per_second(field: str, value: object) -> float:
     return float(number)
 
 
+def flag(field: str, value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise SLOError(field, f"must be true or false, not {_kind(value)}")
+    return value
+
+
 def name(field: str, value: object) -> str:
     """A short identifier: letters, digits, dot, dash and underscore, at most 64 characters."""
     if not isinstance(value, str):

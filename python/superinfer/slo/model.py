@@ -26,6 +26,10 @@ class SLO:
         min_tps: Throughput floor in tokens/s after the first token; a pace of ``1000 / min_tps`` ms.
         kv: Lowest KV-cache precision accepted: ``auto``, ``int4``, ``int8`` or ``native``.
         tenant: Who is asking, for fair shares and for the operator's limits.
+        pin_ms: How long prompt and answer are kept in the KV memory after the answer, for a next request that begins
+            with them.
+        back_ms: Within that time such a request is expected; unlike ``pin_ms``, it takes no memory from others.
+        ends: No such request will come: the session has ended.
 
     Raises:
         SLOError: A value has the wrong type or range, or two values contradict each other. The error names
@@ -39,6 +43,9 @@ class SLO:
     min_tps: float | None = None
     kv: str | None = None
     tenant: str | None = None
+    pin_ms: int | None = None
+    back_ms: int | None = None
+    ends: bool | None = None
 
     def __post_init__(self) -> None:
         for field, validate in _VALIDATORS.items():
@@ -98,6 +105,9 @@ _VALIDATORS: Final = {
     "min_tps": check.tokens_per_second,
     "kv": check.kv_format,
     "tenant": check.name,
+    "pin_ms": check.milliseconds,
+    "back_ms": check.milliseconds,
+    "ends": check.flag,
 }
 
 

@@ -15,6 +15,7 @@ from sglang.srt.platforms.interface import SRTPlatform
 
 from superinfer import kernels
 from superinfer.srt import ATTENTION_BACKEND
+from superinfer.srt.cache import choice
 from superinfer.srt.defaults import decode_beside_prefill
 from superinfer.srt.host import defaults as host_defaults
 
@@ -58,6 +59,7 @@ class PortableCpuPlatform(SRTPlatform):
             server_args.chunked_prefill_size = self.PREFILL_TOKENS
         decode_beside_prefill(server_args)
         host_defaults.apply(server_args, on_cpu=True)
+        choice.choose(server_args)
         # An idle scheduler polls without pause otherwise, and takes a core from everything else on the host.
         server_args.sleep_on_idle = True
         if server_args.sampling_backend is None:

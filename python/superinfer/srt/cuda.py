@@ -8,6 +8,7 @@ from typing import Any
 
 from sglang.srt.platforms.cuda import CudaSRTPlatform
 
+from superinfer.srt.cache import choice
 from superinfer.srt.defaults import decode_beside_prefill
 from superinfer.srt.host import defaults as host_defaults
 
@@ -20,3 +21,4 @@ class SuperCudaPlatform(CudaSRTPlatform):
         super().apply_server_args_defaults(server_args)
         decode_beside_prefill(server_args)
         host_defaults.apply(server_args, on_cpu=False)
+        choice.choose(server_args)

@@ -1,5 +1,6 @@
 """What each rank decides, in a file of its own: ranks that disagree hang, and this says where they parted."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ class DecisionLog:
         Path(folder).mkdir(parents=True, exist_ok=True)
         self._file = Path(folder, f"rank{rank}.jsonl").open("wb", buffering=0)  # noqa: SIM115 (as long as the process)
 
-    def write(self, now_us: int, rotation: Rotation) -> None:
-        """Note the plan of a pass."""
+    def write(self, now_us: int, rotation: Rotation, evicted: Sequence[str] = ()) -> None:
+        """Note the plan of a pass, and names of what was evicted since the one before."""
         admission = rotation.admission
-        if not (admission or rotation.parked or rotation.rejected):
+        if not (admission or rotation.parked or rotation.rejected or evicted):
             return
         line = {
             "at_us": now_us,
@@ -35,6 +36,7 @@ class DecisionLog:
             "resumed_tokens": admission.resumed_tokens,
             "park": _rids(rotation.parked),
             "reject": _rids(rotation.rejected),
+            "evicted": list(evicted),
         }
         self._file.write(msgspec.json.encode(line) + b"\n")
 

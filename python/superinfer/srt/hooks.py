@@ -58,6 +58,10 @@ def register(role: Role) -> None:
     from sglang.srt.plugins.hook_registry import HookRegistry, HookSource, HookType
 
     defaults.register()
+    if role is Role.SCHEDULER:
+        from superinfer.srt.cache import backend
+
+        backend.register()
     source = HookSource("superinfer", "superinfer")
     for hook in hooks():
         if hook.role is role:

@@ -3,12 +3,20 @@
 from dataclasses import asdict
 from typing import Any
 
+from sglang.srt.managers.io_struct import GetInternalStateReq
 from sglang.srt.managers.scheduler_components.internal_state import SchedulerInternalStateController
 
 from superinfer import __version__
 from superinfer.srt.hooks import Role, status
 
 STATE_KEY = "superinfer"
+CACHE_KEY = "cache"
+
+
+class CacheStateReq(GetInternalStateReq, kw_only=True):  # type: ignore[call-arg]
+    """Asks for more about the cache: what would go next, and why ``node`` stays or goes, unless that is empty."""
+
+    node: str = ""
 
 
 class SLOInternalState(SchedulerInternalStateController):
@@ -17,7 +25,13 @@ class SLOInternalState(SchedulerInternalStateController):
     def get_internal_state(self, recv_req: Any) -> Any:
         """SGLang's state with ours inside; plain JSON types only."""
         output = super().get_internal_state(recv_req)
-        output.internal_state[STATE_KEY] = self._superinfer()
+        ours = output.internal_state[STATE_KEY] = self._superinfer()
+        cache = self.scheduler.tree_cache
+        if isinstance(recv_req, CacheStateReq) and ours[CACHE_KEY] is not None:
+            from superinfer.srt.cache import report
+
+            ours[CACHE_KEY]["next"] = report.next_victims(cache)
+            ours[CACHE_KEY]["node"] = report.node(cache, recv_req.node) if recv_req.node else None
         return output
 
     def _superinfer(self) -> dict[str, Any]:
@@ -40,7 +54,15 @@ class SLOInternalState(SchedulerInternalStateController):
             },
             "rotation": self._rotation(),
             "host": self._host(),
+            CACHE_KEY: self._cache(),
         }
+
+    def _cache(self) -> dict[str, Any] | None:
+        """A few numbers; ``None`` with SGLang's cache."""
+        from superinfer.srt.cache import report  # not in the server process, which knows this module, too
+
+        cache, ends = self.scheduler.tree_cache, self.scheduler.cache_ends
+        return report.summary(cache, ends.pins) if ends is not None else None
 
     def _rotation(self) -> dict[str, Any] | None:
         """Turns taken, or ``None`` if requests run to their end."""

@@ -63,7 +63,10 @@ class Ledger:
             self.outcomes[(state.slo.cls or self._policy.classes.default, verdict)] += 1
             if self.observer:
                 self.observer.finished(state, verdict)
-        return None if early else outcome.to_dict()
+        if early:
+            return None
+        pinned = getattr(req, "cache_pinned", None)
+        return outcome.to_dict() if pinned is None else {**outcome.to_dict(), "pinned": pinned}
 
     def _open(self, req: Any) -> SLOState:
         slo = parse_lenient(req.sampling_params.custom_params)

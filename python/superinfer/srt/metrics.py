@@ -9,7 +9,7 @@ from superinfer.sched import SLOState
 
 
 class SchedulerMetrics:
-    """Publishes outcomes and decisions. Implements ``superinfer.srt.ledger.Observer``.
+    """Publishes outcomes and decisions. Implements the observers of ledger and cache.
 
     Create it only after SGLang has set ``PROMETHEUS_MULTIPROC_DIR``: prometheus_client decides at import
     whether its values are shared between processes.
@@ -28,6 +28,10 @@ class SchedulerMetrics:
         self._host_bytes = self._create(table.HOST_BYTES)
         self._host_tokens = self._create(table.HOST_TOKENS)
         self._moved: Tally[str] = Tally()
+        self._evicted = self._create(table.EVICTED_TOKENS)
+        self._prefix_hits = self._create(table.PREFIX_HIT_TOKENS)
+        self._pinned = self._create(table.PINNED_TOKENS)
+        self._learned_decides = self._create(table.LEARNED_DECIDES)
         self._classes: dict[Any, set[str]] = {self._waiting: set(), self._parked: set()}
 
     def first_token(self, state: SLOState) -> None:
@@ -58,6 +62,19 @@ class SchedulerMetrics:
         """Count requests that are taken out, and why."""
         for state, reason in reasons:
             self._rotations.labels(**self._of(state), reason=reason).inc()
+
+    def evicted(self, rule: str, tokens: int) -> None:
+        """Count KV that made room, and the rule that chose it."""
+        self._evicted.labels(**self._labels, rule=rule).inc(tokens)
+        self._learned_decides.labels(**self._labels).set(rule == "learned")
+
+    def found(self, tokens: int) -> None:
+        """Count what a request found in the cache."""
+        self._prefix_hits.labels(**self._labels).inc(tokens)
+
+    def pinned(self, tokens: int) -> None:
+        """Publish how much is pinned."""
+        self._pinned.labels(**self._labels).set(tokens)
 
     def step_time_error(self, error: float) -> None:
         """Publish how far off predicted step times are."""

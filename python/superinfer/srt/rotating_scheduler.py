@@ -16,6 +16,7 @@ from superinfer.sched.rotation import RotationPolicy, RotationSettings
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
 from superinfer.srt import parking, rejection, support
+from superinfer.srt.cache.waiting import QueueClaims, is_ours
 from superinfer.srt.clock import TickClock, read_us
 from superinfer.srt.decision_log import DecisionLog
 from superinfer.srt.events import EventFeed
@@ -61,6 +62,7 @@ class RotatingScheduler(SLOScheduler):
         )
         self._finishing: set[Any] = set()
         self.host_tier = self._host_tier() if self.enable_hierarchical_cache else None
+        self._queue_claims = QueueClaims(self.tree_cache, book.has_run) if is_ours(self.tree_cache) else None
         reserve_growth_only()
 
     def _host_tier(self) -> HostTier:
@@ -155,12 +157,15 @@ class RotatingScheduler(SLOScheduler):
     def _rotate(self, running_batch: Any) -> None:
         """Decide, and take out whom the plan parks."""
         started_us = read_us()
+        self.tend_cache(running_batch)
         self._finishing = set(self._reqs_finishing_inflight(running_batch))
         self.policy.match(self.waiting_queue)
+        if self._queue_claims:
+            self._queue_claims.follow(self.waiting_queue)
         free_rows = self.get_num_allocatable_reqs(len(running_batch.reqs), running_batch=running_batch)
         self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, self._free_tokens(), free_rows)
         if self.decisions:
-            self.decisions.write(self.clock.now_us, self.rotation)
+            self.decisions.write(self.clock.now_us, self.rotation, self._evicted())
         self._reject()
         self._take_out(running_batch)
         decision_us = read_us() - started_us
@@ -168,6 +173,10 @@ class RotatingScheduler(SLOScheduler):
             self.slo_metrics.decided(decision_us)
         if self.events:
             self.events.decided(self.rotation.jobs, decision_us)
+
+    def _evicted(self) -> list[str]:
+        """Names of what our cache has evicted since the last call."""
+        return self.tree_cache.book.take_victims() if self._queue_claims else []
 
     def _reject(self) -> None:
         """Refuse whom the plan refuses; they have had nothing, and hold nothing."""
@@ -189,6 +198,8 @@ class RotatingScheduler(SLOScheduler):
         if self.chunked_req in parked:
             parking.park_chunked(self.chunked_req, self.tree_cache)
             self.chunked_req = None
+        if self._queue_claims:
+            self._queue_claims.parked(parked)
         self._note_taken_out(parked)
 
     def _note_taken_out(self, reasons: Mapping[Any, RotationReason]) -> None:

@@ -5,10 +5,13 @@ from functools import partial
 from typing import Any
 
 from sglang.srt.managers.scheduler import NextBatchPlan, Scheduler
+from sglang.srt.runtime_context import get_parallel
 
 from superinfer import __version__, config
 from superinfer.sched.step_time import StepTime
 from superinfer.srt import rejection, support
+from superinfer.srt.cache import wiring
+from superinfer.srt.cache.ends import Ends
 from superinfer.srt.clock import Tick, TickClock
 from superinfer.srt.host.tier import HostTier
 from superinfer.srt.internal_state import SLOInternalState
@@ -32,6 +35,7 @@ class SLOScheduler(Scheduler):
         meter: Measures them.
         rotation: Turns in the engine; ``None`` where requests run to their end.
         host_tier: KV in host memory that comes back ahead of its turn; ``None`` where there is none, or no turns.
+        cache_ends: Looks after pinned prefixes; ``None`` with SGLang's cache.
         slo_metrics: Prometheus metrics, or ``None`` where this rank publishes none.
     """
 
@@ -48,7 +52,9 @@ class SLOScheduler(Scheduler):
         self.rotation: Rotation | None = None
         self.host_tier: HostTier | None = None
         self.slo_metrics: SchedulerMetrics | None = None
+        self.cache_ends: Ends | None = None
         super().__init__(server_args, port_args)
+        self._connect_cache()
 
     # Construction: SGLang asks these for the parts it is made of.
 
@@ -80,6 +86,14 @@ class SLOScheduler(Scheduler):
         """What the launcher learns of this rank: also that it runs this class."""
         return {**super().get_init_info(), "superinfer": __version__}
 
+    def _connect_cache(self) -> None:
+        """Our cache needs the time and the promises."""
+        first, settings = get_parallel().tp_rank == 0, self.settings.cache
+        pool_tokens = self.max_total_num_tokens
+        self.cache_ends = wiring.connect(self.tree_cache, self.clock, self.ledger, settings, pool_tokens, writes=first)
+        if self.slo_metrics and self.cache_ends:
+            self.tree_cache.book.observer = self.slo_metrics
+
     # Life of a request.
 
     def _poll_timeout_aborts(self) -> list[Any]:
@@ -105,10 +119,20 @@ class SLOScheduler(Scheduler):
     def get_new_batch_prefill(self, running_batch: Any) -> NextBatchPlan:
         """Choose the requests of the next prefill batch."""
         waiting = bool(self.waiting_queue)
+        self.tend_cache(running_batch)
         plan = super().get_new_batch_prefill(running_batch)
         if waiting and self.slo_metrics:
             self.slo_metrics.waiting(self.ledger.state_of(req) for req in self.waiting_queue)
         return plan
+
+    def tend_cache(self, running_batch: Any) -> None:
+        """Release pins that have timed out, and those in the way of the longest request."""
+        if self.cache_ends is None:
+            return
+        reqs = [*self.waiting_queue, *running_batch.reqs, *([self.chunked_req] if self.chunked_req else [])]
+        room = 2 * self.page_size
+        needs = (len(req.origin_input_ids) + (req.sampling_params.max_new_tokens or 1) + room for req in reqs)
+        self.cache_ends.follow(max(needs, default=0))
 
     def run_batch(self, batch: Any, *args: Any, **kwargs: Any) -> Any:
         """Run one engine step."""

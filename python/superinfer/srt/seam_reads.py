@@ -25,10 +25,10 @@ READS: tuple[Reads, ...] = (
     ),
     Reads(
         f"{_MANAGERS}.schedule_batch.Req",
-        "arrival_processed_tokens beam_group best_match_node extend_end extra_key finished_output finished_reason"
-        " full_untruncated_fill_ids host_hit_length input_embeds num_matched_prefix_tokens origin_input_ids output_ids"
-        " prefix_len return_hidden_states return_logprob rid sampling_params session skip_radix_cache_insert"
-        " time_stats to_finish",
+        "arrival_processed_tokens beam_group best_match_node cache_salt extend_end extra_key finished_output"
+        " finished_reason full_untruncated_fill_ids host_hit_length input_embeds kv last_node"
+        " num_matched_prefix_tokens origin_input_ids output_ids prefix_len return_hidden_states return_logprob rid"
+        " sampling_params session skip_radix_cache_insert time_stats to_finish",
     ),
     Reads(
         f"{_MANAGERS}.schedule_batch.ScheduleBatch",
@@ -100,15 +100,36 @@ READS: tuple[Reads, ...] = (
         "sglang.srt.sampling.sampling_params.SamplingParams",
         "custom_params frequency_penalty max_new_tokens min_new_tokens presence_penalty repetition_penalty",
     ),
+    Reads(
+        "sglang.srt.mem_cache.unified_cache.unified_tree_core.UnifiedTreeCore",
+        "_node_arena enable_external_cache_linker enable_hicache enable_storage evictable_device_leaves root_node",
+    ),
+    Reads(
+        "sglang.srt.mem_cache.unified_cache.unified_tree_core.UnifiedTreeNode",
+        "children component_data id key parent",
+    ),
+    Reads("sglang.srt.mem_cache.unified_cache.components.base.ComponentData", "value"),
+    Reads("sglang.srt.mem_cache.unified_radix_cache.UnifiedRadixCache", "cache_controller linker tree_core"),
+    Reads("sglang.srt.mem_cache.radix_cache.RadixKey", "cache_salt extra_key"),
+    Reads("sglang.srt.mem_cache.base_prefix_cache.MatchPrefixParams", "req"),
+    Reads(
+        "sglang.srt.mem_cache.registry.TreeCacheBuildContext", "disable_radix_cache is_hybrid_ssm is_hybrid_swa params"
+    ),
+    Reads(
+        "sglang.srt.mem_cache.cache_init_params.CacheInitParams",
+        "component_registry_override page_size token_to_kv_pool_allocator tree_core_backend",
+    ),
     Reads("sglang.srt.managers.io_struct.GetInternalStateReqOutput", "internal_state"),
     Reads(
         "sglang.srt.server_args.ServerArgs",
-        "chunked_prefill_size disable_radix_cache disaggregation_mode dllm_algorithm dp_size dtype"
-        " enable_dp_attention enable_hierarchical_cache enable_lora enable_mixed_chunk enable_pdmux"
-        " enable_prefill_delayer enable_priority_scheduling grpc_mode grpc_port hicache_host_memory_fraction"
-        " hicache_io_backend hicache_mem_layout hicache_size hicache_storage_backend hicache_write_policy is_embedding"
-        " kv_cache_dtype lora_paths max_total_tokens mem_fraction_static min_free_slots_delay pp_size"
-        " prefill_decode_interval sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle smg_grpc_mode"
-        " speculative_algorithm tokenizer_worker_num tp_size use_ray",
+        "_radix_eviction_policy_explicitly_set chunked_prefill_size disable_radix_cache disaggregation_mode"
+        " dllm_algorithm dp_size dtype enable_dp_attention enable_flexkv enable_hierarchical_cache"
+        " enable_kv_cache_sharding enable_lmcache enable_lora enable_mixed_chunk enable_pdmux"
+        " enable_prefill_delayer enable_priority_scheduling enable_session_radix_cache"
+        " enable_unified_cache_external_linker grpc_mode grpc_port hicache_host_memory_fraction hicache_io_backend"
+        " hicache_mem_layout hicache_size hicache_storage_backend hicache_write_policy is_embedding kv_cache_dtype"
+        " lora_paths max_total_tokens mem_fraction_static min_free_slots_delay pp_size prefill_decode_interval"
+        " radix_cache_backend radix_eviction_policy sampling_backend schedule_policy scheduler_recv_interval"
+        " sleep_on_idle smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
     ),
 )

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from superinfer.config import Config
+from superinfer.config import CacheConfig, Config
 from superinfer.srt import platform
+from superinfer.srt.cache import choice
 
 
 class UnsupportedError(ValueError):
@@ -126,6 +128,18 @@ LIMITS = (
         "the link there is what it is; the setting is for tests on the CPU",
     ),
     Limit(
+        "[cache] eviction with SGLang's arguments for another cache",
+        lambda a, config: config.cache.eviction in ("learned", "lru") and choice.conflict(a) is not None,
+        "one of --disable-radix-cache, --radix-cache-backend, --radix-eviction-policy, --enable-session-radix-cache, "
+        "--enable-lmcache, --enable-flexkv, --enable-unified-cache-external-linker or --enable-kv-cache-sharding "
+        'asks for a cache that only SGLang has; [cache] eviction = "sglang" leaves it to SGLang',
+    ),
+    Limit(
+        "[cache] access_log with --dp-size above 1",
+        lambda a, config: config.cache.access_log is not None and a.dp_size > 1,
+        "the schedulers of a server cannot write one file",
+    ),
+    Limit(
         "[observe] events without [rotation]",
         lambda _, config: config.observe.events is not None and not config.rotation.enabled,
         "they tell what the rotating scheduler does",
@@ -151,6 +165,21 @@ def check(server_args: Any, config: Config) -> None:
     for limit in LIMITS:
         if limit.asked(server_args, config):
             raise UnsupportedError(f"SuperInfer does not support {limit.mode}: {limit.why}.")
+    _check_cache_files(config.cache)
+
+
+def _check_cache_files(cache: CacheConfig) -> None:
+    """What the scheduler would only find out after the model has been loaded."""
+    if cache.model is not None:
+        from superinfer.cache import model_file
+        from superinfer.cache.errors import ModelFileError
+
+        try:
+            model_file.load(Path(cache.model))
+        except ModelFileError as error:
+            raise UnsupportedError(f"[cache] model cannot be used: {error}") from None
+    if cache.access_log is not None and not os.access(Path(cache.access_log).absolute().parent, os.W_OK):
+        raise UnsupportedError(f"[cache] access_log cannot be written: {cache.access_log} is in no writable directory.")
 
 
 def check_cache(tree_cache: Any) -> None:

@@ -191,3 +191,26 @@ def test_bind_and_the_decorator_keep_the_function_as_it_was():
     assert bound.num_api_spec_tokens == 7
     assert bound.bind_arguments == {"x": 1, "y": 2}
     assert bound.slo == SLO(cls="batch")
+
+
+def test_what_was_said_so_far_is_kept(server):
+    @superinfer.function
+    def waits(s):
+        s += "hi" + gen("a", max_tokens=4)
+        s.keep(1500)
+        s += " bye"
+
+    state = waits.run(backend=server)
+    kept = server.payloads[-1]
+    assert kept["text"] == state.text().removesuffix(" bye")
+    assert kept["sampling_params"] == {"max_new_tokens": 0, "custom_params": {"slo": {"pin_ms": 1500}}}
+
+
+def test_for_how_long_is_checked(server):
+    @superinfer.function
+    def waits(s):
+        s += "hi"
+        s.keep(0)
+
+    with pytest.raises(SLOError, match="pin_ms"):
+        waits.run(backend=server).text()

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from superinfer.config import Config, HostConfig, ObserveConfig, RotationConfig
+from superinfer.config import CacheConfig, Config, HostConfig, ObserveConfig, RotationConfig
 from superinfer.srt.support import LIMITS, UnsupportedError, check
 
 pytestmark = pytest.mark.unit
@@ -25,6 +25,14 @@ SUPPORTED = {
     "enable_priority_scheduling": False,
     "scheduler_recv_interval": 1,
     "disable_radix_cache": False,
+    "enable_session_radix_cache": False,
+    "enable_lmcache": False,
+    "enable_flexkv": False,
+    "enable_unified_cache_external_linker": False,
+    "enable_kv_cache_sharding": False,
+    "radix_eviction_policy": "lru",
+    "_radix_eviction_policy_explicitly_set": False,
+    "radix_cache_backend": None,
     "chunked_prefill_size": None,
     "prefill_decode_interval": None,
     "min_free_slots_delay": None,
@@ -53,6 +61,7 @@ BY_CONFIGURATION = [
     ("[observe] events without [rotation]", Config(rotation=RotationConfig(enabled=False), observe=EVENTS)),
     ("[observe] events with --dp-size above 1", Config(observe=EVENTS)),
     ("[host] link_bytes_per_s on a GPU", Config(host=HostConfig(link_bytes_per_s="1g"))),
+    ("[cache] access_log with --dp-size above 1", Config(cache=CacheConfig(access_log="access.jsonl"))),
 ]
 BY_ARGUMENT = [
     ("--tokenizer-worker-num above 1", {"tokenizer_worker_num": 2}),
@@ -70,6 +79,7 @@ BY_ARGUMENT = [
     ("--scheduler-recv-interval above 1", {"scheduler_recv_interval": 2}),
     *WITH_ROTATION_ONLY,
 ]
+ANOTHER_CACHE = "[cache] eviction with SGLang's arguments for another cache"
 BY_ENVIRONMENT = ["SGLANG_RUST_SERVER", "SGLANG_ENABLE_REQUEST_DECOMPRESSION"]
 
 
@@ -88,7 +98,7 @@ def test_the_plain_case_is_supported():
 
 
 def test_every_limit_is_tested_below():
-    tested = {mode for mode, _ in BY_ARGUMENT + BY_CONFIGURATION} | set(BY_ENVIRONMENT)
+    tested = {mode for mode, _ in BY_ARGUMENT + BY_CONFIGURATION} | {ANOTHER_CACHE} | set(BY_ENVIRONMENT)
     assert {limit.mode for limit in LIMITS} == tested
 
 
@@ -126,3 +136,32 @@ def test_without_turns_sglang_may_do_as_it_is_told(mode, changes):
 def test_refuses_a_configuration_in_a_sentence_that_names_it(mode, config):
     with pytest.raises(UnsupportedError, match=f"^SuperInfer does not support {re.escape(mode)}: "):
         check(arguments(), config)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"radix_eviction_policy": "slru"},
+        {"_radix_eviction_policy_explicitly_set": True},
+        {"enable_session_radix_cache": True},
+        {"radix_cache_backend": "flexkv"},
+    ],
+)
+def test_refuses_two_rules_of_eviction_and_takes_sglangs_alone(changes):
+    with pytest.raises(UnsupportedError, match=re.escape(ANOTHER_CACHE)):
+        check(arguments(**changes), Config(cache=CacheConfig(eviction="learned")))
+    for eviction in (None, "sglang"):
+        check(arguments(**changes), Config(cache=CacheConfig(eviction=eviction)))
+
+
+def test_refuses_a_predictor_that_cannot_be_read(tmp_path):
+    file = tmp_path / "reuse.safetensors"
+    file.write_bytes(b"nothing of the kind")
+    with pytest.raises(UnsupportedError, match=r"^\[cache\] model cannot be used: .*reuse\.safetensors"):
+        check(arguments(), Config(cache=CacheConfig(model=str(file))))
+
+
+def test_refuses_a_log_that_cannot_be_written(tmp_path):
+    config = Config(cache=CacheConfig(access_log=str(tmp_path / "none" / "access.jsonl")))
+    with pytest.raises(UnsupportedError, match="access_log cannot be written"):
+        check(arguments(dp_size=1), config)

@@ -12,6 +12,7 @@ from sglang.lang.interpreter import StreamExecutor
 from sglang.lang.ir import SglSamplingParams
 
 from superinfer.lang.executor import SLOExecutor
+from superinfer.slo import SLO
 
 if TYPE_CHECKING:
     from superinfer.lang.backends.base import Payload, ServerBackend
@@ -87,6 +88,12 @@ class Endpoint(RuntimeEndpoint):
     def commit_lazy_operations(self, s: StreamExecutor) -> None:
         """Have the text so far computed and cached, for the branches of a fork."""
         self._send(s, _prefill(s.text_))
+
+    def keep(self, s: StreamExecutor, slo: SLO) -> None:
+        """Have the text so far computed, and kept as ``slo`` says."""
+        payload = _prefill(s.text_)
+        params = {**payload["sampling_params"], "custom_params": {"slo": slo.to_dict()}}
+        self._await(s, self._backend.generate({**payload, "sampling_params": params}))
 
     def fill_image(self, s: StreamExecutor) -> None:
         """The same, for a text with an image."""

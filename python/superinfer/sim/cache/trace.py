@@ -30,8 +30,9 @@ class Request:
 def read_requests(*paths: Path) -> list[Request]:
     """The requests of traces and access logs together, in order of arrival.
 
-    JSON lines are Mooncake's, ``slo_class`` (rank) and ``tenant`` may be added; CSV is Azure's. Prompts that name no
-    blocks share nothing.
+    JSON lines are Mooncake's, ``slo_class`` (rank), ``tenant`` and ``block_tokens`` may be added; CSV is Azure's.
+    Prompts that name no blocks share nothing. Where blocks are not of 512 tokens, all lengths are counted in 512ths of
+    a block.
 
     Raises:
         AccessLogError: A line is not of that form, a prompt's blocks do not fit its length, or a block follows another
@@ -88,8 +89,11 @@ def _lines(path: Path) -> list[Request]:
 def _request(row: dict[str, object]) -> Request:
     time_ms, prompt, output = (int(str(row[name])) for name in ("timestamp", "input_length", "output_length"))
     blocks = tuple(int(block) for block in row.get("hash_ids", ()))  # type: ignore[attr-defined]
-    if blocks and len(blocks) != -(-prompt // PREFIX_BLOCK_TOKENS):
+    block = int(str(row.get("block_tokens", PREFIX_BLOCK_TOKENS)))
+    if blocks and len(blocks) != -(-prompt // block):
         raise ValueError(f"{len(blocks)} blocks for a prompt of {prompt} tokens")
+    # A small server's load is taken for a large one's, as the server takes it: see ``History``.
+    prompt, output = -(-prompt * PREFIX_BLOCK_TOKENS // block), output * PREFIX_BLOCK_TOKENS // block
     slo_class, tenant = int(str(row.get("slo_class", 0))), int(str(row.get("tenant", 0)))
     return Request(Use(0, time_ms / 1000, max(prompt, 1), 0, output, slo_class, tenant % TENANT_BUCKETS), blocks)
 

@@ -1,0 +1,251 @@
+"""Which prefixes a server keeps, and what that is worth: ``python -m benchmark.cache_server --json FILE --plot FILE``.
+
+Every system is SuperInfer with its scheduler and kernels; they differ in what is evicted.
+"""
+
+import argparse
+import asyncio
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.request import urlopen
+
+import msgspec
+
+from benchmark.arguments import subset
+from benchmark.cache_load import CacheLoad, working_set
+from benchmark.engine import machine
+from benchmark.engine.client import Answer, EngineError
+from benchmark.engine.engines import ENGINES, Engine, Setting
+from benchmark.engine.launch import console
+from benchmark.engine.servers import Server, free_port, running
+from benchmark.engine.workloads import Request, Urgency
+from superinfer.cache.model_file import save
+from superinfer.cli.picture import picture
+from superinfer.models import ensure_default_model
+from superinfer.sim.cache.trace import read_requests
+from superinfer.workload.attainment import percentile
+
+_PROMISES = {
+    Urgency.PLAIN: {},
+    Urgency.CHAT: {"slo": {"class": "interactive", "ttft_ms": 1500, "tpot_ms": 150}},
+    Urgency.AGENT: {"slo": {"class": "standard", "deadline_ms": 8000}},
+    Urgency.BATCH: {"slo": {"class": "batch"}},
+}
+_TLRU = '{"threshold": 512, "next_prompt_estimate": 128}'
+_COMPUTED = re.compile(r'^sglang:realtime_tokens_total\{[^}]*mode="prefill_compute"[^}]*\} (\S+)$', re.MULTILINE)
+_DECIDES = re.compile(r"^superinfer:cache_learned_ratio\{[^}]*\} (\S+)$", re.MULTILINE)
+
+SYSTEMS: Mapping[str, tuple[str, ...]] = {
+    "trained": (),
+    "learned": (),
+    "lru": ("--radix-eviction-policy", "lru"),
+    "slru": ("--radix-eviction-policy", "slru"),
+    "tlru": ("--radix-eviction-policy", "tlru", "--radix-eviction-policy-config", _TLRU),
+    "priority": ("--radix-eviction-policy", "priority"),
+}
+"""System by name, and its arguments. ``learned`` has the built-in predictor; ``trained`` one learnt from the access log
+of a server under a load of the same kind. All others are SGLang's own rules in SGLang's own cache."""
+
+OURS = ("trained", "learned")
+
+BARS = {"chat_ttft_p99_ms": 0.75, "prefill_tokens": 0.8}
+"""Figure, and the part of the best other system's that is the aim; throughput should be no lower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One load on one system, once."""
+
+    system: str
+    seed: int
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A server, and where it listens."""
+
+    server: Server
+    url: str
+
+    @property
+    def name(self) -> str:
+        """As on the command line."""
+        return self.server.engine.name
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmark.cache_server", description="Eviction on a real server.")
+    parser.add_argument("--quick", action="store_true", help="one seed of 30 s after 30 s of learning")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it; needs matplotlib")
+    parser.add_argument(
+        "--systems", type=subset(SYSTEMS), default=tuple(SYSTEMS), metavar="NAME,...", help=", ".join(SYSTEMS)
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="loads (%(default)s; --quick: 1)")
+    parser.add_argument("--chats-per-s", type=float, default=0.6, help="conversations that begin (%(default)s)")
+    parser.add_argument("--agents-per-s", type=float, default=0.15, help="agents (%(default)s)")
+    parser.add_argument("--documents-per-s", type=float, default=0.6, help="documents (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of a load (%(default)s)")
+    parser.add_argument("--learn-s", type=float, default=120.0, help="load of the same kind before that (%(default)s)")
+    parser.add_argument("--share", type=float, default=1 / 3, help="memory as part of the working set (1/3)")
+    parser.add_argument("--threads", type=int, default=2, help="compute threads of each system (%(default)s)")
+    options = parser.parse_args(argv)
+    if options.quick:
+        options.seeds, options.seconds, options.learn_s = 1, 30.0, 30.0
+    return options
+
+
+def main(argv: Sequence[str]) -> int:
+    options = parse_arguments(argv)
+    load = CacheLoad(options.chats_per_s, options.agents_per_s, options.documents_per_s, options.seconds)
+    pool_tokens = int(options.share * median(working_set(load.requests(seed)) for seed in range(options.seeds)))
+    try:
+        runs = asyncio.run(measure(options, load, pool_tokens))
+    except EngineError as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 1
+    result = document(runs) | {
+        "command": shlex.join(["python", "-m", "benchmark.cache_server", *argv]),
+        "pool_tokens": pool_tokens,
+        "machine": machine.describe(options.threads, ensure_default_model()),
+    }
+    for name, ratios in result["ratios"].items():
+        shown = ", ".join(f"{system} {ratio:.3f}" for system, ratio in ratios.items())
+        aim = f"at most {BARS[name]}" if name in BARS else "at least 1"
+        print(f"{name}, over the best of SGLang's rules: {shown} (aim: {aim})")
+    if options.json:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    if options.plot:
+        draw(result, options.plot)
+    return 0
+
+
+async def measure(options: argparse.Namespace, load: CacheLoad, pool_tokens: int) -> list[Run]:
+    """Start all systems, let each see the load for a while, then load them in turn; who does not serve is frozen."""
+    learn, runs = replace(load, seconds=options.learn_s), []
+    model = await _trained(options, learn, pool_tokens) if "trained" in options.systems else None
+    async with AsyncExitStack() as stack:
+        systems = [
+            await stack.enter_async_context(_start(name, options, pool_tokens, _cache_options(name, model)))
+            for name in options.systems
+        ]
+        for system in systems:
+            console.print(f"{system.name}: {await _serve(system, learn.requests(-2))}", soft_wrap=True)
+        for seed in range(options.seeds):
+            first = seed % len(systems)  # what drifts favours nobody
+            for system in systems[first:] + systems[:first]:
+                runs.append(Run(system.name, seed, await _serve(system, load.requests(seed))))
+                shown = ", ".join(f"{name} {value:.4g}" for name, value in runs[-1].figures.items())
+                console.print(f"seed {seed}: {system.name}: {shown}", soft_wrap=True)
+    return runs
+
+
+async def _trained(options: argparse.Namespace, load: CacheLoad, pool_tokens: int) -> Path:
+    """A predictor from the access log of a server under ``load``."""
+    folder = Path(tempfile.mkdtemp(prefix="superinfer-cache-train-"))
+    log, model = folder / "access.jsonl", folder / "reuse.safetensors"
+    async with _start("learned", options, pool_tokens, f'access_log = "{log}"') as system:
+        await _serve(system, load.requests(-1))
+    from superinfer.training.fit import fit  # torch, which nothing else here needs
+
+    requests = read_requests(log)
+    save(fit(requests).predictor, model, f"{len(requests)} requests of benchmark.cache_server")
+    return model
+
+
+def _cache_options(name: str, model: Path | None) -> str:
+    return f'model = "{model}"' if name == "trained" else ""
+
+
+@asynccontextmanager
+async def _start(name: str, options: argparse.Namespace, pool_tokens: int, cache: str) -> AsyncIterator[System]:
+    scratch = Path(tempfile.mkdtemp(prefix=f"superinfer-cache-{name}-"))
+    setting = Setting(ensure_default_model(), free_port(), options.threads, scratch, options.quick)
+    async with running(_engine(name, setting, pool_tokens, cache), setting.port, scratch / "server.log") as server:
+        console.print(f"{name}: first token after {server.startup.ready_s:.1f} s, log in {scratch}", soft_wrap=True)
+        server.freeze()
+        yield System(server, f"http://127.0.0.1:{setting.port}")
+
+
+def _engine(name: str, setting: Setting, pool_tokens: int, cache: str) -> Engine:
+    file = setting.scratch / "superinfer.toml"
+    file.write_text(f"[cache]\n{cache}\n")
+    engine = ENGINES["superinfer"](setting)
+    command = [*engine.command, "--enable-metrics", "--slo-classes", str(file), *SYSTEMS[name]]
+    command[command.index("--max-total-tokens") + 1] = str(pool_tokens)
+    return replace(engine, name=name, command=command, fields=_PROMISES)
+
+
+async def _serve(system: System, requests: Sequence[Request]) -> dict[str, float]:
+    system.server.thaw()
+    try:
+        before = await _metric(system, _COMPUTED)
+        answers = await system.server.client.run(requests, sequential=False)
+        computed = await _metric(system, _COMPUTED) - before
+        return figures(answers, computed) | {"learned_decides": await _metric(system, _DECIDES)}
+    finally:
+        system.server.freeze()
+
+
+async def _metric(system: System, pattern: "re.Pattern[str]") -> float:
+    text = await asyncio.to_thread(lambda: urlopen(f"{system.url}/metrics", timeout=60).read().decode())
+    return sum(float(value) for value in pattern.findall(text))
+
+
+def figures(answers: Sequence[Answer], prefill_tokens: float) -> dict[str, float]:
+    """What one run of a load says."""
+    start_s, end_s = min(a.sent_s for a in answers), max(a.last_token_s for a in answers)
+    chat = [1000 * a.ttft_s for a in answers if a.request.urgency is Urgency.CHAT]
+    agents = [1000 * a.e2e_s for a in answers if a.request.urgency is Urgency.AGENT]
+    return {
+        "chat_ttft_p99_ms": percentile(chat, 99),
+        "chat_ttft_p50_ms": percentile(chat, 50),
+        "step_p99_ms": percentile(agents, 99) if agents else 0.0,
+        "prefill_tokens": prefill_tokens,
+        "prompt_tokens": float(sum(len(a.request.prompt) for a in answers)),
+        "tokens_per_s": sum(a.request.max_tokens + len(a.request.prompt) for a in answers) / (end_s - start_s),
+        "sent": float(len(answers)),
+    }
+
+
+def document(runs: Sequence[Run]) -> dict[str, Any]:
+    """Medians over the seeds, how the learned rule compares with the best of the others, and every run."""
+    systems = dict.fromkeys(run.system for run in runs)
+    result: dict[str, Any] = {
+        figure: {name: median(run.figures[figure] for run in runs if run.system == name) for name in systems}
+        for figure in runs[0].figures
+    }
+    best: Mapping[str, Callable[..., float]] = {"chat_ttft_p99_ms": min, "prefill_tokens": min, "tokens_per_s": max}
+    ratios: dict[str, dict[str, float]] = {}
+    for figure, choose in best.items():
+        others = [value for name, value in result[figure].items() if name not in OURS]
+        for ours in OURS:
+            if others and ours in systems:
+                ratios.setdefault(figure, {})[ours] = result[figure][ours] / choose(others)
+    return {"medians": result, "ratios": ratios, "runs": [asdict(run) for run in runs]}
+
+
+def draw(result: Mapping[str, Any], file: Path) -> None:
+    """A panel per figure, a bar per system."""
+    panels = {"chat_ttft_p99_ms": "chat, first token, p99, ms", "prefill_tokens": "prompt tokens computed"}
+    panels["tokens_per_s"] = "tokens/s, prompts included"
+    with picture(file, 1, len(panels), (9, 2.6)) as axes:
+        for axis, (name, title) in zip(axes[0], panels.items(), strict=True):
+            values = result["medians"][name]
+            axis.barh(list(values), list(values.values()), color="#74c0fc")
+            axis.invert_yaxis()
+            axis.set_title(title, fontsize=9, loc="left")
+            axis.spines[["top", "right"]].set_visible(False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

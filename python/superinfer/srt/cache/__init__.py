@@ -1,0 +1,1 @@
+"""The learned cache in SGLang's radix tree."""

@@ -1,0 +1,142 @@
+"""SGLang's radix cache over our tree core."""
+
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Any, NamedTuple
+
+from sglang.srt.mem_cache.unified_radix_cache import UnifiedRadixCache
+
+from superinfer.cache.claims import Claim, Level
+from superinfer.srt.cache.access import AccessWriter
+from superinfer.srt.cache.book import TreeBook, Visit
+from superinfer.srt.cache.names import block_names
+from superinfer.srt.cache.tree_core import LearnedTreeCore
+from superinfer.srt.ledger import is_internal
+
+
+class Match(NamedTuple):
+    """What was found for a request the last time.
+
+    Attributes:
+        tokens: Length of what was looked for.
+        grown: ``TreeBook.grown`` of the last node at that time.
+        result: SGLang's.
+    """
+
+    tokens: int
+    grown: int
+    result: Any
+
+
+class LearnedRadixCache(UnifiedRadixCache):
+    """Tells the book whose tokens come into the tree.
+
+    Attributes:
+        describe: Of SGLang's request, the rank of its SLO class and its tenant's bucket.
+        access_log: Gets a line for each request that has ended; ``None`` writes nothing.
+        on_end: Hears of each request that has ended, when all of it is in the tree.
+        on_reset: Hears when the tree was emptied.
+    """
+
+    tree_core: LearnedTreeCore
+
+    def __init__(self, params: Any) -> None:
+        self.describe: Callable[[Any], tuple[int, int]] = lambda _: (0, 0)
+        self.access_log: AccessWriter | None = None
+        self.on_end: Callable[[Any], None] | None = None
+        self.on_reset: Callable[[], None] | None = None
+        super().__init__(params)
+
+    @property
+    def book(self) -> TreeBook:
+        """What the evictor knows."""
+        return self.tree_core.book
+
+    def match_prefix(self, params: Any) -> Any:
+        """The longest prefix of a prompt in the tree.
+
+        Not looked for again while the node that it ended with is there and has nothing new below it: the queue is
+        matched in every pass.
+        """
+        req = params.req
+        if req is None or req.session is not None or self.cache_controller is not None or self.linker is not None:
+            return super().match_prefix(params)
+        tokens, grown = len(params.key), self.book.grown
+        known = getattr(req, "cache_match", None)
+        if known is not None and known.tokens == tokens:
+            end = known.result.last_device_node
+            if self.tree_core.node_or_none(end) is not None and grown.get(end, 0) == known.grown:
+                return known.result
+        result = super().match_prefix(params)
+        req.cache_match = Match(tokens, grown.get(result.last_device_node, 0), result)
+        return result
+
+    def checkpoint_into_tree(self, req: Any, *, up_to: int, **kwargs: Any) -> None:
+        """What a request has computed enters the tree."""
+        visit = self.book.visit = self._visit(req, up_to)
+        try:
+            super().checkpoint_into_tree(req, up_to=up_to, **kwargs)
+        finally:
+            self.book.visit = None
+        req.cache_leaf = req.last_node
+        if not req.finished():
+            return
+        if self.on_end is not None:
+            self.on_end(req)
+        if self.access_log is not None and not is_internal(req):
+            self.access_log.write(req, visit.use, *self.describe(req))
+
+    def reset(self) -> None:
+        """Empty the tree."""
+        super().reset()
+        if self.on_reset is not None:
+            self.on_reset()
+
+    def claim(self, req: Any, level: Level) -> None:
+        """The nodes with the beginning of ``req`` go after others until ``release``."""
+        path = self.path_tokens(getattr(req, "cache_leaf", None)) or self.path_tokens(req.last_node)
+        self.claim_nodes(req.rid, path, level)
+
+    def claim_nodes(self, owner: str, nodes: Iterable[int], level: Level, until_s: float = inf) -> None:
+        """These nodes go after others, or before them, until ``release`` or until a time."""
+        book = self.book
+        names = [book.names.of(self.tree_core.node_by_id(node)) for node in nodes]
+        slots = [book.evictor.nodes.slots[name] for name in names if book.evictor.resident(name)]
+        book.evictor.reorder(book.claims.claim(owner, slots, Claim(level, until_s)))
+
+    def release(self, owner: str) -> None:
+        """Take back a claim."""
+        self.book.evictor.reorder(self.book.claims.release(owner))
+
+    def path_tokens(self, node_id: int | None) -> dict[int, int]:
+        """SGLang's numbers of a node and those above it, and their tokens; empty if the node is gone."""
+        node, found = self.tree_core.node_or_none(node_id), dict[int, int]()
+        while node is not None and node.parent is not None:
+            found[node.id] = len(node.key)
+            node = node.parent
+        return found
+
+    def own_path(self, node_id: int) -> list[int]:
+        """Of a node and those above it, the ones that nobody else has gone on from."""
+        node, found = self.tree_core.node_or_none(node_id), list[int]()
+        while node is not None and node.parent is not None and len(node.children) <= bool(found):
+            found.append(node.id)
+            node = node.parent
+        return found
+
+    def _visit(self, req: Any, up_to: int) -> Visit:
+        """The use of the cache by ``req``: begun when its first tokens enter the tree."""
+        book = self.book
+        visit: Visit | None = getattr(req, "cache_visit", None)
+        if visit is None:
+            prompt = len(req.origin_input_ids)
+            names = block_names(req.origin_input_ids, book.block_tokens, req.extra_key, req.cache_salt)
+            found = min(req.kv.cache_protected_len, prompt)
+            if book.observer:
+                book.observer.found(found)
+            known = max(book.known_tokens(names, prompt), found)
+            slo_class, tenant = self.describe(req)
+            visit = req.cache_visit = book.begin(prompt, prompt - known, slo_class * book.ruling.sees_classes, tenant)
+        if up_to > len(req.origin_input_ids):
+            book.later(visit, len(req.output_ids))
+        return visit

@@ -1,0 +1,62 @@
+"""The load of the cache's benchmark, and what its report says."""
+
+import pytest
+from benchmark.cache_load import CacheLoad, working_set
+from benchmark.cache_server import Run, document, figures, parse_arguments
+from benchmark.engine.client import Answer
+from benchmark.engine.workloads import Request, Urgency
+
+pytestmark = pytest.mark.unit
+
+LOAD = CacheLoad(chats_per_s=1.0, agents_per_s=0.5, documents_per_s=0.5, seconds=30.0)
+
+
+def test_the_same_seed_makes_the_same_load():
+    first, again, other = LOAD.requests(1), LOAD.requests(1), LOAD.requests(2)
+    assert [request.prompt for request in first] == [request.prompt for request in again]
+    assert [request.prompt for request in first] != [request.prompt for request in other]
+
+
+def test_turns_and_steps_go_on_from_what_was_said():
+    requests = LOAD.requests(0)
+    following = [request for request in requests if request.after is not None]
+    assert {request.urgency for request in following} == {Urgency.CHAT, Urgency.AGENT}
+    for request in following:
+        before = request.after.prompt
+        assert request.prompt[: len(before)] == before
+        assert requests.index(request.after) < requests.index(request)
+
+
+def test_documents_are_read_once():
+    documents = [request for request in LOAD.requests(0) if request.urgency is Urgency.BATCH]
+    assert working_set(documents) == sum(len(request.prompt) for request in documents)
+
+
+def test_the_working_set_counts_each_prefix_once():
+    assert working_set([Request([1, 2, 3], 1), Request([1, 2, 4], 1), Request([2, 3], 1)]) == 6
+
+
+def answer(urgency, ttft_s, e2e_s=2.0):
+    return Answer(Request([5] * 10, 2, urgency=urgency), 0.0, ttft_s, e2e_s)
+
+
+def test_figures():
+    found = figures([answer(Urgency.CHAT, 0.5), answer(Urgency.CHAT, 0.1), answer(Urgency.BATCH, 9.0, 10.0)], 20.0)
+    assert found["chat_ttft_p99_ms"] == 500.0
+    assert found["prefill_tokens"] == 20.0
+    assert found["tokens_per_s"] == pytest.approx(3.6)
+
+
+def test_ours_is_compared_with_the_best_of_the_others():
+    values = {"trained": 60.0, "learned": 80.0, "lru": 100.0, "slru": 200.0}
+    runs = [
+        Run(name, 0, {"chat_ttft_p99_ms": value, "prefill_tokens": value, "tokens_per_s": value})
+        for name, value in values.items()
+    ]
+    ratios = document(runs)["ratios"]
+    assert ratios["chat_ttft_p99_ms"] == {"trained": 0.6, "learned": 0.8}
+    assert ratios["tokens_per_s"] == {"trained": 0.3, "learned": 0.4}
+
+
+def test_quick_is_one_seed():
+    assert parse_arguments(["--quick"]).seeds == 1
