@@ -29,7 +29,7 @@ def _fields(targets: Targets, kv: str | None) -> Mapping[Urgency, Mapping[str, A
 def _engine(name: str, setting: Setting, targets: Targets, kv: str | None, *room: str) -> Engine:
     engine = ENGINES["superinfer"](setting)
     at = engine.command.index("--max-total-tokens")
-    command = [*engine.command[:at], *engine.command[at + 2 :], *room]
+    command = [*engine.command[:at], *engine.command[at + 2 :], "--kv-cache-dtype", "bf16", *room]
     return replace(engine, name=name, command=command, fields=_fields(targets, kv))
 
 

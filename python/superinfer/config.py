@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import yaml
 
+from superinfer.kv import Format, parse_bytes, parse_regions
 from superinfer.slo import SLO, ClampRule, SLOClasses, SLOError, SLOPolicy, parse_slo
 
 ENV: Final = "SUPERINFER_CONFIG"
@@ -60,6 +61,39 @@ class ObserveConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     decisions: str | None = None
 
 
+class KvConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """KV memory in several formats.
+
+    Attributes:
+        budget: Bytes of KV memory, such as ``1g``; without it, all is native and SGLang decides how much.
+        regions: Shares of the formats, such as ``native:0.3,int8:0.3,int4:0.4``.
+    """
+
+    budget: str | None = None
+    regions: str = "native:0.4,int8:0.1,int4:0.5"
+
+    def shares(self) -> dict[Format, float]:
+        """The share of each format.
+
+        Raises:
+            ValueError: ``regions`` are none; names the field.
+        """
+        return parse_regions(self.regions, "regions")
+
+    def check(self) -> None:
+        """See that the values mean something.
+
+        Raises:
+            ConfigError: One does not; names the field.
+        """
+        try:
+            self.shares()
+            if self.budget is not None:
+                parse_bytes(self.budget, "budget")
+        except ValueError as error:
+            raise ConfigError(f"kv.{error}") from None
+
+
 class ClampConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A limit on one tenant or API key; see ``superinfer.slo.ClampRule``."""
 
@@ -83,6 +117,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         clamps: Which classes a tenant or an API key may ask for.
         rotation: Turns in the engine.
         observe: Events.
+        kv: KV memory in several formats.
     """
 
     default_slo_class: str = "standard"
@@ -90,6 +125,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     clamps: list[ClampConfig] = []
     rotation: RotationConfig = RotationConfig()
     observe: ObserveConfig = ObserveConfig()
+    kv: KvConfig = KvConfig()
 
     def slo_policy(self) -> SLOPolicy:
         """The operator's classes and limits.
@@ -124,6 +160,7 @@ def load_config(path: Path) -> Config:
         data = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
         config = msgspec.convert(data or {}, Config)
         config.slo_policy()
+        config.kv.check()
     except (tomllib.TOMLDecodeError, yaml.YAMLError, msgspec.ValidationError, ConfigError) as error:
         raise ConfigError(f"{path}: {error}") from None
     return config

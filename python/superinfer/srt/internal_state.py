@@ -38,6 +38,7 @@ class SLOInternalState(SchedulerInternalStateController):
                 "decode_step_us": scheduler.step_time.decode_us(1),
             },
             "rotation": self._rotation(),
+            "kv": scheduler.kv.state() if scheduler.kv else None,
         }
 
     def _rotation(self) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from superinfer.srt.clock import TickClock, read_us
 from superinfer.srt.decision_log import DecisionLog
 from superinfer.srt.events import EventFeed
 from superinfer.srt.jobs import JobBook
+from superinfer.srt.kv.keeper import keeper_of
 from superinfer.srt.ledger import Early
 from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
 from superinfer.srt.rotation import Rotation
@@ -43,7 +44,8 @@ class RotatingScheduler(SLOScheduler):
         super().init_schedule_policy()
         support.check_cache(self.tree_cache)
         policy = _policy(self.settings.rotation, self.chunked_prefill_size, self.step_time)
-        book = JobBook(policy, self.ledger, self._may_park)
+        self.kv = keeper_of(self)
+        book = JobBook(policy, self.ledger, self._may_park, self.kv.elsewhere_tokens if self.kv else None)
         self.rotation = Rotation(policy, book, self.clock, self.page_size, rejects=self.settings.rotation.reject)
         self.ledger.on_close = self._closed
         self.meter.learn = self._learn
@@ -101,6 +103,8 @@ class RotatingScheduler(SLOScheduler):
                 self._add_request_to_queue(req)
         if not (self.waiting_queue or running_batch.reqs or self.chunked_req):
             return super().get_new_batch_prefill(running_batch)
+        if self.kv:
+            self.kv.before_pass(running_batch.reqs, self.chunked_req)
         plan = NextBatchPlan(batch_to_run=None, running_batch=running_batch)
         if self._coasts(running_batch):
             return plan
@@ -119,6 +123,9 @@ class RotatingScheduler(SLOScheduler):
         return self.rotation.coasts(running_batch.reqs, self._free_tokens())
 
     def _free_tokens(self) -> int:
+        """KV that is free or can be evicted, of the kind that new tokens need."""
+        if self.kv:
+            return self.kv.free_tokens()
         return int(self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size())
 
     def _rotate(self, running_batch: Any) -> None:
@@ -126,8 +133,11 @@ class RotatingScheduler(SLOScheduler):
         started_us = read_us()
         self._finishing = set(self._reqs_finishing_inflight(running_batch))
         self.policy.match(self.waiting_queue)
+        free_tokens = self._free_tokens()
+        if self.kv:
+            free_tokens -= self.kv.held_elsewhere([*running_batch.reqs, self.chunked_req])
         free_rows = self.get_num_allocatable_reqs(len(running_batch.reqs), running_batch=running_batch)
-        self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, self._free_tokens(), free_rows)
+        self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, free_tokens, free_rows)
         if self.decisions:
             self.decisions.write(self.clock.now_us, self.rotation)
         self._reject()
@@ -153,6 +163,8 @@ class RotatingScheduler(SLOScheduler):
         if self.chunked_req in parked:
             parking.park_chunked(self.chunked_req, self.tree_cache)
             self.chunked_req = None
+        if self.kv and parked:
+            self.kv.look(running_batch.reqs, self.chunked_req)
         self._note_taken_out(parked)
 
     def _note_taken_out(self, reasons: Mapping[Any, RotationReason]) -> None:

@@ -19,18 +19,42 @@ READS: tuple[Reads, ...] = (
         f"{_MANAGERS}.scheduler.Scheduler",
         "_sched_idled beam_coordinator chunked_prefill_size chunked_req enable_hierarchical_cache"
         " enable_priority_scheduling grammar_manager internal_state last_batch max_queued_requests max_total_num_tokens"
-        " metrics_collector metrics_reporter page_size policy processed_tokens_counter running_batch"
+        " metrics_collector metrics_reporter page_size policy processed_tokens_counter req_to_token_pool running_batch"
         " schedule_low_priority_values_first schedule_policy token_to_kv_pool_allocator tp_worker tree_cache"
         " waiting_queue weight_updater",
     ),
     Reads(
         f"{_MANAGERS}.schedule_batch.Req",
-        "arrival_processed_tokens beam_group extend_end finished_output finished_reason full_untruncated_fill_ids"
-        " input_embeds num_matched_prefix_tokens origin_input_ids output_ids prefix_len return_hidden_states"
-        " return_logprob rid sampling_params session skip_radix_cache_insert time_stats to_finish",
+        "arrival_processed_tokens beam_group extend_end extra_key finished_output finished_reason"
+        " full_untruncated_fill_ids input_embeds kv num_matched_prefix_tokens origin_input_ids output_ids prefix_len"
+        " return_hidden_states return_logprob rid sampling_params session skip_radix_cache_insert time_stats to_finish",
     ),
     Reads(f"{_MANAGERS}.schedule_batch.ScheduleBatch", "batch_is_full decoding_reqs forward_mode reqs return_logprob"),
-    Reads(f"{_MANAGERS}.schedule_policy.PrefillAdder", "can_run_list new_chunked_req rem_chunk_tokens"),
+    Reads(
+        f"{_MANAGERS}.schedule_policy.PrefillAdder",
+        "can_run_list new_chunked_req rem_chunk_tokens token_to_kv_pool_allocator",
+    ),
+    Reads(
+        f"{_MANAGERS}.schedule_batch.ReqKvInfo",
+        "cache_protected_len holds_kv kv_allocated_len kv_committed_len req_pool_idx",
+    ),
+    Reads("sglang.srt.mem_cache.base_prefix_cache.EvictResult", "num_tokens_evicted"),
+    Reads(
+        "sglang.srt.mem_cache.unified_cache.unified_tree_core.UnifiedTreeCore",
+        "eviction_strategy evictable_device_leaves root_node",
+    ),
+    Reads(
+        "sglang.srt.mem_cache.unified_cache.unified_tree_core.UnifiedTreeNode",
+        "children component_data id key last_access_time parent",
+    ),
+    Reads("sglang.srt.mem_cache.unified_radix_cache.UnifiedRadixCache", "tree_core"),
+    Reads("sglang.srt.mem_cache.memory_pool.ReqToTokenPool", "req_to_token"),
+    Reads("sglang.srt.mem_cache.allocator.paged.PagedTokenToKVPoolAllocator", "debug_mode free_pages page_size"),
+    Reads("sglang.srt.mem_cache.prefill_budget.PrefillBudget", "current_offset remaining_current total_offset"),
+    Reads(
+        "sglang.srt.mem_cache.kv_cache_configurator.KVCacheConfigurator",
+        "kv_cache_dtype kv_cache_dtype_str layer_info mambaish_config model_config use_mla_backend",
+    ),
     Reads(
         "sglang.srt.layers.radix_attention.RadixAttention",
         "attn_type is_cross_attention layer_id logit_cap qk_head_dim scaling sliding_window_size tp_k_head_num"
@@ -42,7 +66,11 @@ READS: tuple[Reads, ...] = (
     ),
     Reads("sglang.srt.layers.logits_processor.LogitsProcessorOutput", "next_token_logits"),
     Reads("sglang.srt.sampling.sampling_batch_info.SamplingBatchInfo", "is_all_greedy sampling_mask_batch_indices"),
-    Reads("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool", "k_buffer layer_transfer_counter"),
+    Reads(
+        "sglang.srt.mem_cache.memory_pool.MHATokenToKVPool",
+        "dtype head_dim head_num k_buffer k_scale_buffer layer_num"
+        " layer_transfer_counter page_size size v_buffer v_head_dim v_scale_buffer",
+    ),
     Reads(
         "sglang.srt.layers.attention.torch_native_backend.TorchNativeAttnBackend", "req_to_token_pool token_to_kv_pool"
     ),
@@ -71,10 +99,11 @@ READS: tuple[Reads, ...] = (
     Reads("sglang.srt.managers.io_struct.GetInternalStateReqOutput", "internal_state"),
     Reads(
         "sglang.srt.server_args.ServerArgs",
-        "chunked_prefill_size disable_radix_cache disaggregation_mode dllm_algorithm dp_size dtype enable_dp_attention"
-        " enable_lora enable_mixed_chunk enable_pdmux enable_prefill_delayer enable_priority_scheduling grpc_mode"
-        " grpc_port is_embedding kv_cache_dtype lora_paths max_total_tokens mem_fraction_static min_free_slots_delay"
-        " pp_size prefill_decode_interval sampling_backend schedule_policy scheduler_recv_interval sleep_on_idle"
-        " smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
+        "attention_backend chunked_prefill_size device disable_radix_cache disaggregation_mode dllm_algorithm"
+        " dp_size dtype enable_dp_attention enable_hierarchical_cache enable_lora enable_memory_saver"
+        " enable_mixed_chunk enable_pdmux enable_prefill_delayer enable_priority_scheduling grpc_mode grpc_port"
+        " is_embedding kv_cache_dtype lora_paths max_total_tokens mem_fraction_static min_free_slots_delay"
+        " page_size pp_size prefill_decode_interval sampling_backend schedule_policy scheduler_recv_interval"
+        " sleep_on_idle smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
     ),
 )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from superinfer.config import Config
+from superinfer.kv import PAGE_TOKENS
+from superinfer.srt import ATTENTION_BACKEND
 
 
 class UnsupportedError(ValueError):
@@ -30,6 +32,11 @@ class Limit:
 def _rotating(asked: Callable[[Any], bool]) -> Callable[[Any, Config], bool]:
     """Refused only where requests take turns."""
     return lambda args, config: config.rotation.enabled and asked(args)
+
+
+def _mixed_kv(asked: Callable[[Any], bool]) -> Callable[[Any, Config], bool]:
+    """Refused only where KV is kept in several formats."""
+    return lambda args, config: config.kv.budget is not None and asked(args)
 
 
 def _env(name: str) -> Callable[[Any, Config], bool]:
@@ -113,6 +120,41 @@ LIMITS = (
         "--enable-lora",
         _rotating(lambda a: bool(a.enable_lora or a.lora_paths)),
         "who waits for an adapter's slot is not planned for; [rotation] enabled = false leaves the queue to SGLang",
+    ),
+    Limit(
+        "--kv-budget without [rotation]",
+        lambda _, config: config.kv.budget is not None and not config.rotation.enabled,
+        "who has no native page is parked",
+    ),
+    Limit(
+        "--kv-budget on CUDA",
+        _mixed_kv(lambda a: a.device not in (None, "cpu")),
+        "pages are sealed between the steps of a CPU engine",
+    ),
+    Limit(
+        "--kv-budget with --max-total-tokens",
+        _mixed_kv(lambda a: a.max_total_tokens is not None),
+        "how many tokens fit depends on their formats",
+    ),
+    Limit(
+        "--kv-budget with --page-size other than 32",
+        _mixed_kv(lambda a: a.page_size not in (None, PAGE_TOKENS)),
+        "that is what shares the scales of keys",
+    ),
+    Limit(
+        "--kv-budget with another --attention-backend",
+        _mixed_kv(lambda a: a.attention_backend not in (None, ATTENTION_BACKEND)),
+        "it could not read sealed pages",
+    ),
+    Limit(
+        "--kv-budget with --enable-hierarchical-cache",
+        _mixed_kv(lambda a: a.enable_hierarchical_cache),
+        "it copies native pages only",
+    ),
+    Limit(
+        "--kv-budget with --enable-memory-saver",
+        _mixed_kv(lambda a: a.enable_memory_saver),
+        "the memory is not SGLang's to take away",
     ),
     Limit(
         "[observe] events without [rotation]",
