@@ -48,9 +48,13 @@ class Client:
     Args:
         url: Where the engine listens.
         fields: What to add to the body of a request of each urgency: every engine has its own way to be told.
+
+    Attributes:
+        url: As given.
     """
 
     def __init__(self, url: str, fields: Mapping[Urgency, Mapping[str, Any]]) -> None:
+        self.url = url
         self._fields = fields
         self._session = aiohttp.ClientSession(
             url,

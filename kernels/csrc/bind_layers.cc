@@ -40,10 +40,14 @@ void decoder_layers(TensorView residual, TensorView x, TensorView qkv, TensorVie
                     TensorView positions, TensorView cos_sin, bool interleaved, Array<Optional<Tensor>> weights,
                     Array<Tensor> caches, Array<int64_t> windows, TensorView loc, TensorView req_to_token,
                     TensorView rows, TensorView seq_lens, Optional<TensorView> prefix_lens,
-                    Optional<TensorView> qo_indptr, double eps, double scale, double logit_cap) {
+                    Optional<TensorView> qo_indptr, Optional<TensorView> slots, double eps, double scale,
+                    double logit_cap) {
   const int64_t layers = int64_t(windows.size());
   SUPERINFER_CHECK(int64_t(weights.size()) == layers * LayerWeights::kTensors && int64_t(caches.size()) == 2 * layers,
                    "weights and caches must list " << LayerWeights::kTensors << " and 2 tensors a layer");
+  for (int64_t layer = 0; slots.has_value() && layer < layers; ++layer) {
+    SUPERINFER_CHECK(windows[layer] < 0, "windows must be negative on a cache of several formats");
+  }
   for (int64_t layer = 0; layer < layers; ++layer) {
     const LayerWeights weight(weights, layer);
     const Tensor k_tensor = caches[2 * layer], v_tensor = caches[2 * layer + 1];
@@ -52,7 +56,12 @@ void decoder_layers(TensorView residual, TensorView x, TensorView qkv, TensorVie
     packed_linear(x, weight.qkv, weight.qkv_bias, qkv, false);
     rope(q, k, positions, cos_sin, interleaved);
     kv_store(k, v, k_cache, v_cache, loc);
-    if (prefix_lens.has_value()) {
+    if (slots.has_value() && prefix_lens.has_value()) {
+      mixed_extend_attention(q, k_cache, v_cache, *slots, req_to_token, rows, seq_lens, *prefix_lens, *qo_indptr,
+                             by_head, scale, true, logit_cap);
+    } else if (slots.has_value()) {
+      mixed_decode_attention(q, k_cache, v_cache, *slots, req_to_token, rows, seq_lens, by_head, scale, logit_cap);
+    } else if (prefix_lens.has_value()) {
       extend_attention(q, k_cache, v_cache, req_to_token, rows, seq_lens, *prefix_lens, *qo_indptr, by_head, scale,
                        true, logit_cap, windows[layer]);
     } else {

@@ -41,6 +41,8 @@ MixedPool mixed_pool_of(const TensorView& k_cache, const TensorView& v_cache, co
   return pool;
 }
 
+}  // namespace
+
 void mixed_decode_attention(TensorView q, TensorView k_cache, TensorView v_cache, TensorView slots,
                             TensorView req_to_token, TensorView rows, TensorView seq_lens, TensorView out, double scale,
                             double logit_cap) {
@@ -59,6 +61,8 @@ void mixed_extend_attention(TensorView q, TensorView k_cache, TensorView v_cache
                                causal, logit_cap, -1);
   raise_if_failed(kernels().mixed_extend_attention(params));
 }
+
+namespace {
 
 void seal_pages(TensorView k_cache, TensorView v_cache, TensorView slots, TensorView source, TensorView target) {
   SealParams params;

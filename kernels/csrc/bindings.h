@@ -24,6 +24,12 @@ void extend_attention(TensorView q, TensorView k_cache, TensorView v_cache, Tens
                       TensorView seq_lens, TensorView prefix_lens, TensorView qo_indptr, TensorView out, double scale,
                       bool causal, double logit_cap, int64_t window);
 void kv_store(TensorView k, TensorView v, TensorView k_cache, TensorView v_cache, TensorView loc);
+void mixed_decode_attention(TensorView q, TensorView k_cache, TensorView v_cache, TensorView slots,
+                            TensorView req_to_token, TensorView rows, TensorView seq_lens, TensorView out, double scale,
+                            double logit_cap);
+void mixed_extend_attention(TensorView q, TensorView k_cache, TensorView v_cache, TensorView slots,
+                            TensorView req_to_token, TensorView rows, TensorView seq_lens, TensorView prefix_lens,
+                            TensorView qo_indptr, TensorView out, double scale, bool causal, double logit_cap);
 void packed_linear(TensorView x, TensorView weight, tvm::ffi::Optional<TensorView> bias, TensorView out,
                    bool accumulate);
 void rms_norm(TensorView x, TensorView weight, TensorView out, double eps);

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import yaml
 
+from superinfer.kv import Format, parse_regions
+from superinfer.kv import parse_bytes as parse_budget
 from superinfer.sizes import parse_bytes
 from superinfer.slo import SLO, ClampRule, SLOClasses, SLOError, SLOPolicy, parse_slo
 
@@ -124,6 +126,39 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pin_share: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = 0.3
 
 
+class KvConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """KV memory in several formats.
+
+    Attributes:
+        budget: Bytes of KV memory, such as ``1g``; without it, all is native and SGLang decides how much.
+        regions: Shares of the formats, such as ``native:0.3,int8:0.3,int4:0.4``.
+    """
+
+    budget: str | None = None
+    regions: str = "native:0.4,int8:0.1,int4:0.5"
+
+    def shares(self) -> dict[Format, float]:
+        """The share of each format.
+
+        Raises:
+            ValueError: ``regions`` are none; names the field.
+        """
+        return parse_regions(self.regions, "regions")
+
+    def check(self) -> None:
+        """See that the values mean something.
+
+        Raises:
+            ConfigError: One does not; names the field.
+        """
+        try:
+            self.shares()
+            if self.budget is not None:
+                parse_budget(self.budget, "budget")
+        except ValueError as error:
+            raise ConfigError(f"kv.{error}") from None
+
+
 class ClampConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A limit on one tenant or API key; see ``superinfer.slo.ClampRule``."""
 
@@ -149,6 +184,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         observe: Events.
         host: KV in host memory.
         cache: Eviction from the KV memory.
+        kv: KV memory in several formats.
     """
 
     default_slo_class: str = "standard"
@@ -158,6 +194,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     observe: ObserveConfig = ObserveConfig()
     host: HostConfig = HostConfig()
     cache: CacheConfig = CacheConfig()
+    kv: KvConfig = KvConfig()
 
     def slo_policy(self) -> SLOPolicy:
         """The operator's classes and limits.
@@ -192,6 +229,7 @@ def load_config(path: Path) -> Config:
         data = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
         config = msgspec.convert(data or {}, Config)
         config.slo_policy()
+        config.kv.check()
     except (tomllib.TOMLDecodeError, yaml.YAMLError, msgspec.ValidationError, ConfigError) as error:
         raise ConfigError(f"{path}: {error}") from None
     return config

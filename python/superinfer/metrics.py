@@ -96,6 +96,36 @@ LEARNED_DECIDES: Final = Metric(
     "One while the learned rule chooses what is evicted, zero while its guard, LRU, does.",
 )
 
+KV_BYTES: Final = Metric(
+    "kv_bytes",
+    "gauge",
+    "Bytes of KV pages in use, by format; only with kv.budget, as all that begins with kv.",
+    ("format",),
+)
+KV_PEAK: Final = Metric(
+    "kv_peak_bytes", "gauge", "The most bytes of KV pages in use at a time since the cache was last flushed."
+)
+KV_REQUESTS: Final = Metric(
+    "kv_requests_total", "counter", "Requests that arrived, by the coarsest format that they accept.", ("format",)
+)
+KV_SEALED: Final = Metric(
+    "kv_sealed_pages_total",
+    "counter",
+    "Pages that were sealed when they were full, by the format they got.",
+    ("format",),
+)
+KV_SPILLED: Final = Metric(
+    "kv_spilled_pages_total",
+    "counter",
+    "Times a full page got a finer format than its request accepts, or stayed native, for want of room.",
+)
+KV_COMPRESSED: Final = Metric(
+    "kv_compressed_pages_total",
+    "counter",
+    "Pages of cached prefixes that were made coarser instead of evicted, by the format they got.",
+    ("format",),
+)
+
 METRICS: Final = (
     REQUESTS,
     GOODPUT_TOKENS,
@@ -111,4 +141,10 @@ METRICS: Final = (
     PREFIX_HIT_TOKENS,
     PINNED_TOKENS,
     LEARNED_DECIDES,
+    KV_BYTES,
+    KV_PEAK,
+    KV_REQUESTS,
+    KV_SEALED,
+    KV_SPILLED,
+    KV_COMPRESSED,
 )

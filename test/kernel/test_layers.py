@@ -6,6 +6,8 @@ import torch
 from superinfer import kernels
 from superinfer.kernels import inputs
 from superinfer.kernels.layers import LayerBuffers, LayerWeights, PagedTokens, decoder_layers, list_weights, listed
+from superinfer.kernels.mixed_inputs import mixed_batch
+from superinfer.kv import PAGE_TOKENS, Format
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("isa")]
 
@@ -83,6 +85,68 @@ def one_by_one(residual, room, tokens, weights, caches, cos_sin, windows):
         kernels.packed_linear(room.x, w.gate_up, room.gate_up, bias=w.gate_up_bias)
         kernels.silu_and_mul(room.gate_up, room.gated)
         kernels.packed_linear(room.gated, w.down, residual, bias=w.down_bias, accumulate=True)
+
+
+def mixed_one_by_one(residual, room, tokens, weights, caches, cos_sin):
+    for w, (k_cache, v_cache) in zip(weights, caches, strict=True):
+        kernels.rms_norm(residual, w.attention_norm, EPS, room.x)
+        kernels.packed_linear(room.x, w.qkv, room.qkv, bias=w.qkv_bias)
+        kernels.rope(room.q, room.k, tokens.positions, cos_sin, interleaved=False)
+        kernels.kv_store(room.k, room.v, k_cache, v_cache, tokens.loc)
+        place = (room.q, k_cache, v_cache, tokens.slots, tokens.req_to_token, tokens.rows, tokens.seq_lens)
+        if tokens.extends is None:
+            kernels.mixed_decode_attention(*place, room.by_head, scale=SCALE)
+        else:
+            kernels.mixed_extend_attention(*place, *tokens.extends, room.by_head, scale=SCALE)
+        kernels.packed_linear(room.attended, w.output, residual, bias=w.output_bias, accumulate=True)
+        kernels.rms_norm(residual, w.mlp_norm, EPS, room.x)
+        kernels.packed_linear(room.x, w.gate_up, room.gate_up, bias=w.gate_up_bias)
+        kernels.silu_and_mul(room.gate_up, room.gated)
+        kernels.packed_linear(room.gated, w.down, residual, bias=w.down_bias, accumulate=True)
+
+
+def mixed_step(new_lens: list[int] | None) -> tuple[PagedTokens, list[tuple[torch.Tensor, torch.Tensor]]]:
+    """Requests whose first pages are sealed, and the caches of two layers; new tokens go to a native page."""
+    heads = inputs.Heads(HEADS, KV_HEADS, DIM, DIM)
+    counts = new_lens or [1, 1]
+    formats = [[Format.INT8, Format.INT4, Format.NATIVE], [Format.INT4, Format.NATIVE]]
+    lengths = [2 * PAGE_TOKENS + counts[0] + 3, PAGE_TOKENS + counts[1]]
+    prefixes = [length - new for length, new in zip(lengths, counts, strict=True)]
+    requests = list(zip(lengths, formats, strict=True))
+    batches = [mixed_batch(requests, heads, prefix_lens=prefixes, seed=seed) for seed in (1, 1)]
+    plain = batches[0].plain
+    at = [(row, p) for row, (first, end) in enumerate(zip(prefixes, lengths, strict=True)) for p in range(first, end)]
+    tokens = PagedTokens(
+        torch.tensor([position for _, position in at]),
+        torch.tensor([int(plain.req_to_token[plain.rows[row], position]) for row, position in at]),
+        plain.req_to_token,
+        plain.rows,
+        plain.seq_lens,
+        (plain.prefix_lens, plain.qo_indptr) if new_lens else None,
+        batches[0].slots,
+    )
+    return tokens, [(batch.k_cache, batch.v_cache) for batch in batches]
+
+
+@pytest.mark.parametrize("new_lens", [None, [3, 5]], ids=["decode", "extend"])
+def test_the_same_bits_on_several_formats(new_lens):
+    tokens, caches = mixed_step(new_lens)
+    weights = [layer(seed, biases=True) for seed in (0, 50)]
+    cos_sin = inputs.normal(4 * PAGE_TOKENS, DIM, seed=3)
+    residual = inputs.normal(len(tokens.positions), HIDDEN, seed=1)
+    expected, copies = residual.clone(), [tuple(cache.clone() for cache in pair) for pair in caches]
+    mixed_one_by_one(expected, buffers(len(residual)), tokens, weights, copies, cos_sin)
+    options = {"cos_sin": cos_sin, "interleaved": False, "eps": EPS, "scale": SCALE}
+    listed_caches = listed([cache for pair in caches for cache in pair])
+    decoder_layers(
+        residual, buffers(len(residual)), tokens, list_weights(weights), listed_caches, windows=[-1, -1], **options
+    )
+    assert torch.equal(residual, expected)
+    assert torch.isfinite(residual).all()
+    with pytest.raises(ValueError, match="windows"):
+        decoder_layers(
+            residual, buffers(len(residual)), tokens, list_weights(weights), listed_caches, windows=[-1, 4], **options
+        )
 
 
 @pytest.mark.parametrize("biases", [False, True])

@@ -7,7 +7,7 @@ from superinfer.metrics import METRICS, PREFIX
 
 pytestmark = pytest.mark.unit
 
-UNITS = {"bytes", "ratio", "requests", "rotations", "seconds", "tokens"}
+UNITS = {"bytes", "pages", "ratio", "requests", "rotations", "seconds", "tokens"}
 
 
 def test_names_are_unique():

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from superinfer.config import Config, ConfigError, load_config
+from superinfer.config import Config, ConfigError, KvConfig, load_config
 
-_OWN_KEYS = ("slo-classes", "default-slo-class", "model")
+_OWN_KEYS = ("slo-classes", "default-slo-class", "kv-budget", "kv-regions", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of our own arguments."""
     parser = argparse.ArgumentParser(
         prog="superinfer serve",
-        usage="superinfer serve [MODEL] [--slo-classes FILE] [--default-slo-class NAME] [SGLang's arguments]",
+        usage="superinfer serve [MODEL] [--slo-classes FILE] [--default-slo-class NAME] [--kv-budget SIZE] "
+        "[SGLang's arguments]",
         description="Serve MODEL (a Hugging Face id or a path) over HTTP on 127.0.0.1:30000; without MODEL, the "
         "embedded SmolLM2-135M-Instruct.",
         epilog="Every argument of `sglang serve` works here; `superinfer serve --help-sglang` lists them.",
@@ -49,6 +50,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--default-slo-class", metavar="NAME", help="class of requests that name none (default: standard)"
+    )
+    parser.add_argument(
+        "--kv-budget",
+        metavar="SIZE",
+        help="keep KV in several formats, in so many bytes, such as 1g (default: all native, as SGLang does)",
+    )
+    parser.add_argument(
+        "--kv-regions",
+        metavar="SHARES",
+        help=f"how to divide the budget between the formats (default: {KvConfig().regions})",
     )
     parser.add_argument(
         "--config",
@@ -76,17 +87,25 @@ def parse_serve(argv: Sequence[str]) -> ServeArguments:
     default = own["default-slo-class"] if known.default_slo_class is None else known.default_slo_class
     named = bool(model) or "model-path" in file or any(a.split("=")[0] in ("--model-path", "--model") for a in rest)
     return ServeArguments(
-        config=_config(Path(classes) if classes else None, default),
+        config=_config(
+            Path(classes) if classes else None,
+            default,
+            own["kv-budget"] if known.kv_budget is None else known.kv_budget,
+            own["kv-regions"] if known.kv_regions is None else known.kv_regions,
+        ),
         sglang=[*(["--model-path", model] if model else []), *_sglang_config_file(file), *rest],
         names_model=named,
     )
 
 
-def _config(classes: Path | None, default: str | None) -> Config:
+def _config(classes: Path | None, default: str | None, kv_budget: str | None, kv_regions: str | None) -> Config:
     config = load_config(classes) if classes else Config()
     if default is not None:
         config = msgspec.structs.replace(config, default_slo_class=default)
+    kv = {name: value for name, value in (("budget", kv_budget), ("regions", kv_regions)) if value is not None}
+    config = msgspec.structs.replace(config, kv=msgspec.structs.replace(config.kv, **kv))
     config.slo_policy()
+    config.kv.check()
     return config
 
 

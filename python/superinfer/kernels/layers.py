@@ -74,6 +74,7 @@ class PagedTokens:
         rows: Rows of it, one per request.
         seq_lens: Keys of each request.
         extends: Lengths of the cached prefixes, and where each request's queries begin; ``None`` for a decode step.
+        slots: Where the formats of the caches begin, as in ``kernels.mixed``; ``None`` if all slots are native.
     """
 
     positions: "torch.Tensor"
@@ -82,6 +83,7 @@ class PagedTokens:
     rows: "torch.Tensor"
     seq_lens: "torch.Tensor"
     extends: "tuple[torch.Tensor, torch.Tensor] | None"
+    slots: "torch.Tensor | None" = None
 
 
 def listed(tensors: "Sequence[torch.Tensor | None]") -> Any:
@@ -120,7 +122,7 @@ def decoder_layers(
         caches: ``listed`` keys and values of each layer in turn.
         cos_sin: float32 ``[positions, rotary_dim]``.
         interleaved: As in ``kernels.rope``.
-        windows: Keys that a query of each layer sees; negative for all.
+        windows: Keys that a query of each layer sees; negative for all, as they must be on several formats.
         eps: Of the norms.
         scale: Of the scores.
         logit_cap: Of the scores; 0 for none.
@@ -141,6 +143,7 @@ def decoder_layers(
         tokens.seq_lens,
         prefix_lens,
         qo_indptr,
+        tokens.slots,
         eps,
         scale,
         logit_cap,

@@ -18,7 +18,7 @@ from superinfer.kv.formats import (
 )
 from superinfer.kv.layout import KvShape
 from superinfer.kv.regions import Regions
-from superinfer.kv.sizing import parse_bytes, parse_regions, size_regions
+from superinfer.kv.sizing import check_native_region, native_pages_needed, parse_bytes, parse_regions, size_regions
 
 __all__ = [
     "CLASS_FLOORS",
@@ -33,7 +33,9 @@ __all__ = [
     "RegionAllocator",
     "Regions",
     "accepts",
+    "check_native_region",
     "floor_of",
+    "native_pages_needed",
     "page_format",
     "parse_bytes",
     "parse_format",

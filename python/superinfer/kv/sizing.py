@@ -1,15 +1,12 @@
 """Region sizes as an operator writes them: ``--kv-budget`` and ``--kv-regions``."""
 
 import math
-import re
 from collections.abc import Mapping
 
-from superinfer.kv.formats import Format, parse_format
+from superinfer import sizes
+from superinfer.kv.formats import PAGE_TOKENS, Format, parse_format
 from superinfer.kv.layout import KvShape
 from superinfer.kv.regions import SLAB_PAGES, Regions
-
-UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
 def parse_bytes(text: str, field: str = "kv_budget") -> int:
@@ -18,10 +15,10 @@ def parse_bytes(text: str, field: str = "kv_budget") -> int:
     Raises:
         ValueError: ``text`` is no such size; names the field.
     """
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
-        raise ValueError(f"{field}: {text!r} is not a size such as 512m, 1.5g or 123456")
-    return int(float(found[1]) * UNITS[found[2].lower()])
+    try:
+        return sizes.parse_bytes(text)
+    except ValueError:
+        raise ValueError(f"{field}: {text!r} is not a size such as 512m, 1.5g or 123456") from None
 
 
 def parse_regions(text: str, field: str = "kv_regions") -> dict[Format, float]:
@@ -60,19 +57,23 @@ def _share(field: str, fmt: Format, text: str) -> float:
 
 
 def size_regions(
-    shape: KvShape, budget_bytes: int, shares: Mapping[Format, float], slab_pages: int = SLAB_PAGES
+    shape: KvShape,
+    budget_bytes: int,
+    shares: Mapping[Format, float],
+    slab_pages: int = SLAB_PAGES,
+    field: str = "kv_budget",
 ) -> Regions:
     """Cut a budget into whole slabs: one for each share above 0, the rest as the shares say, to the nearest slab.
 
     Raises:
-        ValueError: The budget has fewer slabs than there are shares above 0; names ``kv_budget``.
+        ValueError: The budget has fewer slabs than there are shares above 0; names the field.
     """
     slab_bytes = slab_pages * shape.page_bytes(Format.NATIVE)
     slabs = budget_bytes // slab_bytes
     present = [fmt for fmt in Format if shares[fmt] > 0]
     if slabs < len(present):
         raise ValueError(
-            f"kv_budget: {budget_bytes} bytes are {slabs} slabs of {slab_bytes}, fewer than the {len(present)} regions"
+            f"{field}: {budget_bytes} bytes are {slabs} slabs of {slab_bytes}, fewer than the {len(present)} regions"
         )
     spare = slabs - len(present)
     edges, share = [], 0.0
@@ -81,3 +82,29 @@ def size_regions(
         guaranteed = sum(1 for other in present if other <= fmt)
         edges.append(guaranteed + round(share * spare))
     return Regions(shape, slabs, (edges[0], edges[1]), slab_pages)
+
+
+def native_pages_needed(step_tokens: int) -> int:
+    """Native pages without which no request could go on.
+
+    All pages are born native. Those of a step's prompt tokens are sealed after the step; beside them there is the page
+    that the tokens before these began, and the one into which the next token goes.
+
+    Args:
+        step_tokens: Prompt tokens of a step, at most.
+    """
+    return -(-step_tokens // PAGE_TOKENS) + 2
+
+
+def check_native_region(regions: Regions, step_tokens: int) -> None:
+    """Refuse a cut with which a request could wait for ever.
+
+    Raises:
+        ValueError: The native region is too small for one step; names ``regions``.
+    """
+    needed, there = native_pages_needed(step_tokens), regions.tokens(Format.NATIVE) // PAGE_TOKENS
+    if there < needed:
+        raise ValueError(
+            f"regions: the native region has {there} pages of {PAGE_TOKENS} tokens, and a step of {step_tokens} prompt "
+            f"tokens needs {needed}: give it a larger share, or a larger budget, or lower --chunked-prefill-size"
+        )

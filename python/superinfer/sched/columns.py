@@ -89,7 +89,7 @@ class Columns:
         uncached_tokens: Tokens to compute before the next one can come.
         host_tokens: Tokens to load before the next one can come.
         remaining_tokens: Tokens still to be produced, as predicted; at least one.
-        need_tokens: Tokens of KV it has after its next token.
+        need_tokens: Tokens of KV it has after its next token, but for those elsewhere.
         started: Indices of those that have sent a token.
         streams: Those of them that have a pace.
     """
@@ -144,6 +144,7 @@ class Reader:
         generated, slice_us, waiting_since_us, first_us, sent, expected, tier = self._state
         computed = np.fromiter([job.computed_tokens for job in jobs], np.int64, len(jobs))
         host = np.fromiter([job.host_tokens for job in jobs], np.int64, len(jobs))
+        elsewhere = np.fromiter([job.elsewhere_tokens for job in jobs], np.int64, len(jobs))
         context = terms.prompt_tokens + np.maximum(generated - 1, 0)
         missing = np.maximum(context - computed, 0)
         started = sent.nonzero()[0]
@@ -165,7 +166,7 @@ class Reader:
             uncached_tokens=np.maximum(missing - host, 0),
             host_tokens=np.minimum(missing, host),
             remaining_tokens=np.maximum(expected - generated, 1),
-            need_tokens=np.maximum(context, computed) + 1,
+            need_tokens=np.maximum(context, computed) + 1 - elsewhere,
             started=started,
             streams=Streams(streams, first_us[streams], sent[streams] * pace_ms * 1000, pace_ms * 1000),
         )

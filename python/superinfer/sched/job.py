@@ -29,6 +29,7 @@ class Job:
         expected_tokens: Tokens it will produce, as predicted.
         computed_tokens: Prompt and output tokens whose KV is in the pool.
         host_tokens: Tokens whose KV is on the host, to be loaded back.
+        elsewhere_tokens: Tokens of its context that lie, or will lie, in memory that others do not compete for.
         generated: Tokens produced.
         phase: Where it is.
         tier: Rotation tier, 0 the fastest.
@@ -44,6 +45,7 @@ class Job:
     expected_tokens: int
     computed_tokens: int = 0
     host_tokens: int = 0
+    elsewhere_tokens: int = 0
     generated: int = 0
     phase: Phase = Phase.WAITING
     tier: int = 0

@@ -13,6 +13,7 @@ from sglang.srt.mem_cache.memory_pool import MHATokenToKVPool
 from superinfer import kernels
 from superinfer.kernels.layers import PagedTokens
 from superinfer.srt import ATTENTION_BACKEND
+from superinfer.srt.kv.pool import MixedKVPool
 
 KV_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -27,6 +28,7 @@ class CpuAttentionBackend(TorchNativeAttnBackend):
     def __init__(self, model_runner: Any) -> None:
         super().__init__(model_runner)
         pool = self.token_to_kv_pool
+        self._slots = pool.slots if isinstance(pool, MixedKVPool) else None
         self._plain_pool = type(pool) is MHATokenToKVPool and pool.dtype in KV_DTYPES
         self._extends: tuple[torch.Tensor, torch.Tensor] | None = None
 
@@ -57,7 +59,8 @@ class CpuAttentionBackend(TorchNativeAttnBackend):
 
     def covers(self, layer: Any) -> bool:
         """Whether the kernels compute what this attention layer needs."""
-        return self._plain_pool and layer.attn_type is AttentionType.DECODER and not layer.is_cross_attention
+        readable = self._plain_pool or self._slots is not None
+        return readable and layer.attn_type is AttentionType.DECODER and not layer.is_cross_attention
 
     def paged_tokens(self, positions: torch.Tensor, forward_batch: Any) -> PagedTokens:
         """Where the tokens of ``forward_batch`` stand and go."""
@@ -68,6 +71,7 @@ class CpuAttentionBackend(TorchNativeAttnBackend):
             forward_batch.req_pool_indices,
             forward_batch.seq_lens,
             self._extends,
+            self._slots,
         )
 
     def attend(
@@ -96,7 +100,9 @@ class CpuAttentionBackend(TorchNativeAttnBackend):
         table = self.req_to_token_pool.req_to_token
         rows, seq_lens = forward_batch.req_pool_indices, forward_batch.seq_lens
         scale, cap, window = layer.scaling, layer.logit_cap or 0.0, window_of(layer)
-        if self._extends is None:
+        if self._slots is not None:
+            self._attend_mixed(q, keys, values, layer, forward_batch, out)
+        elif self._extends is None:
             kernels.decode_attention(
                 q, keys, values, table, rows, seq_lens, out, scale=scale, logit_cap=cap, window=window
             )
@@ -116,6 +122,18 @@ class CpuAttentionBackend(TorchNativeAttnBackend):
                 logit_cap=cap,
                 window=window,
             )
+
+    def _attend_mixed(
+        self, q: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, layer: Any, batch: Any, out: torch.Tensor
+    ) -> None:
+        """As ``attend``, on pages of several formats."""
+        assert self._slots is not None
+        place = (q, keys, values, self._slots, self.req_to_token_pool.req_to_token, batch.req_pool_indices)
+        scale, cap = layer.scaling, layer.logit_cap or 0.0
+        if self._extends is None:
+            kernels.mixed_decode_attention(*place, batch.seq_lens, out, scale=scale, logit_cap=cap)
+        else:
+            kernels.mixed_extend_attention(*place, batch.seq_lens, *self._extends, out, scale=scale, logit_cap=cap)
 
     def _flat(self, q: Any, k: Any, v: Any, layer: Any, forward_batch: Any, save: bool) -> torch.Tensor:
         """``attend`` on tensors whose heads are side by side."""

@@ -14,10 +14,12 @@ from sglang.srt.platforms.device_mixin import PlatformEnum
 from sglang.srt.platforms.interface import SRTPlatform
 
 from superinfer import kernels
+from superinfer.kv import PAGE_TOKENS
 from superinfer.srt import ATTENTION_BACKEND
 from superinfer.srt.cache import choice
-from superinfer.srt.defaults import decode_beside_prefill
+from superinfer.srt.defaults import decode_beside_prefill, mixed_kv, tree_in_python
 from superinfer.srt.host import defaults as host_defaults
+from superinfer.srt.support import UnsupportedError
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +55,11 @@ class PortableCpuPlatform(SRTPlatform):
                 server_args.kv_cache_dtype = "bf16"
         if server_args.mem_fraction_static is None:
             server_args.mem_fraction_static = self.MEMORY_FRACTION
-        if server_args.max_total_tokens is None:
+        if mixed_kv():
+            tree_in_python()
+            if server_args.page_size is None:
+                server_args.page_size = PAGE_TOKENS
+        elif server_args.max_total_tokens is None:
             server_args.max_total_tokens = self.KV_TOKENS
         if server_args.chunked_prefill_size is None:
             server_args.chunked_prefill_size = self.PREFILL_TOKENS
@@ -68,6 +74,22 @@ class PortableCpuPlatform(SRTPlatform):
     def get_default_attention_backend(self) -> str:
         """SuperInfer's kernels, or SGLang's backend on torch operators where they cannot be built."""
         return ATTENTION_BACKEND if kernels.available() else "torch_native"
+
+    def get_kv_pool_cls(self, *, kind: Any) -> type | None:
+        """Memory of several formats, if the operator gave it a budget."""
+        if not mixed_kv():
+            return None
+        from superinfer.srt.kv.pool import MixedKVPool
+
+        return MixedKVPool if kind == "mha" else None
+
+    def get_paged_allocator_cls(self) -> type | None:
+        """The allocator of that memory."""
+        if not mixed_kv():
+            return None
+        from superinfer.srt.kv.allocator import MixedAllocator
+
+        return MixedAllocator
 
     def get_dispatch_key_name(self) -> str:
         """Which forwards SGLang's operators use."""
@@ -90,9 +112,15 @@ class PortableCpuPlatform(SRTPlatform):
     def post_load_model(self, model: torch.nn.Module) -> None:
         """Lay the weights out for our kernels, and let these run the layers where they can."""
         if not kernels.available():
+            if mixed_kv():
+                raise UnsupportedError(f"SuperInfer does not support --kv-budget here: {kernels.unavailable_reason()}")
             return
         from superinfer.srt import decoder, linear
 
+        if mixed_kv():
+            from superinfer.srt.kv import limits
+
+            limits.check_layers(model)
         packed, lean = linear.pack_weights(model), decoder.install(model)
         logger.info("Packed the weights of %d layers; own loop over the layers: %s.", packed, lean)
 

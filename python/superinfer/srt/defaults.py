@@ -14,6 +14,20 @@ def decode_beside_prefill(server_args: Any) -> None:
         server_args.enable_mixed_chunk = True
 
 
+def mixed_kv() -> bool:
+    """Whether the operator wants KV memory of several formats."""
+    settings = config.active()
+    return settings is not None and settings.kv.budget is not None
+
+
+def tree_in_python() -> None:
+    """Making cached prefixes coarser changes their slots, which SGLang's tree in Rust does not let anybody do."""
+    from sglang.srt.environ import envs
+
+    if not envs.SGLANG_UNIFIED_RADIX_TREE_CORE_BACKEND.is_set():
+        envs.SGLANG_UNIFIED_RADIX_TREE_CORE_BACKEND.set("python")
+
+
 def register() -> None:
     """Name our attention backend among the choices, and make it the default where the platform says so."""
     from sglang.srt.arg_groups import choices

@@ -37,6 +37,11 @@ ROTATING = Hook(
     "superinfer.srt.rotating_scheduler.RotatingScheduler",
     Role.SCHEDULER,
 )
+MIXED_KV = Hook(
+    "sglang.srt.model_executor.pool_configurator.DefaultPoolConfigurator",
+    "superinfer.srt.kv.sizes.MixedPoolConfigurator",
+    Role.SCHEDULER,
+)
 MEASURING = Hook(ROTATING.target, "superinfer.srt.scheduler.SLOScheduler", Role.SCHEDULER)
 
 PLATFORM_HOOK = "sglang.srt.platforms.current_platform"
@@ -50,7 +55,8 @@ def hooks() -> tuple[Hook, ...]:
     """The replacements that the active configuration asks for."""
     settings = config.active()
     rotates = settings is None or settings.rotation.enabled
-    return TOKENIZER_MANAGER, ROTATING if rotates else MEASURING
+    mixed = (MIXED_KV,) if defaults.mixed_kv() else ()
+    return TOKENIZER_MANAGER, ROTATING if rotates else MEASURING, *mixed
 
 
 def register(role: Role) -> None:

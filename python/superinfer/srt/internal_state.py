@@ -55,6 +55,7 @@ class SLOInternalState(SchedulerInternalStateController):
             "rotation": self._rotation(),
             "host": self._host(),
             CACHE_KEY: self._cache(),
+            "kv": scheduler.kv.state() if scheduler.kv else None,
         }
 
     def _cache(self) -> dict[str, Any] | None:

@@ -16,12 +16,20 @@ class JobBook:
         policy: Is told of arrivals and ends.
         ledger: Knows the promises.
         may_leave: Whether a request in the engine may be taken out now.
+        elsewhere: Tokens of a request's context that do not compete for the memory that is planned, if there are any.
     """
 
-    def __init__(self, policy: RotationPolicy, ledger: Ledger, may_leave: Callable[[Any], bool]) -> None:
+    def __init__(
+        self,
+        policy: RotationPolicy,
+        ledger: Ledger,
+        may_leave: Callable[[Any], bool],
+        elsewhere: Callable[[Any, Job], int] | None = None,
+    ) -> None:
         self._policy = policy
         self._ledger = ledger
         self._may_leave = may_leave
+        self._elsewhere = elsewhere
         self._jobs: dict[int, Job] = {}
         self._reqs: dict[int, Any] = {}
 
@@ -64,6 +72,7 @@ class JobBook:
         """Job of the request whose prompt is computed in parts."""
         job = self._inside(req, Phase.PREFILL, now_us, elapsed_us)
         job.computed_tokens = min(req.extend_end or 0, job.context_tokens - 1)
+        self._place(req, job)
         return job
 
     def waiting(self, reqs: Iterable[Any]) -> list[Job]:
@@ -77,6 +86,7 @@ class JobBook:
             matched = max(0, min(req.num_matched_prefix_tokens, job.context_tokens - 1))
             job.host_tokens = min(req.host_hit_length, matched)
             job.computed_tokens = matched - job.host_tokens
+            self._place(req, job)
             jobs.append(job)
         return jobs
 
@@ -104,7 +114,12 @@ class JobBook:
         job.slice_us += elapsed_us
         job.waiting_since_us = now_us
         job.fixed = not self._may_leave(req)
+        self._place(req, job)
         return job
+
+    def _place(self, req: Any, job: Job) -> None:
+        if self._elsewhere:
+            job.elsewhere_tokens = self._elsewhere(req, job)
 
     def _at(self, req: Any, phase: Phase) -> Job:
         job = self.job_of(req)

@@ -17,21 +17,21 @@ class SchedulerMetrics:
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         self._labels = dict(labels)
-        self._requests = self._create(table.REQUESTS)
-        self._goodput = self._create(table.GOODPUT_TOKENS)
-        self._slack = self._create(table.FIRST_TOKEN_SLACK)
-        self._decision = self._create(table.DECISION)
-        self._waiting = self._create(table.WAITING)
-        self._parked = self._create(table.PARKED)
-        self._rotations = self._create(table.ROTATIONS)
-        self._step_time_error = self._create(table.STEP_TIME_ERROR)
-        self._host_bytes = self._create(table.HOST_BYTES)
-        self._host_tokens = self._create(table.HOST_TOKENS)
+        self._requests = create(table.REQUESTS, labels)
+        self._goodput = create(table.GOODPUT_TOKENS, labels)
+        self._slack = create(table.FIRST_TOKEN_SLACK, labels)
+        self._decision = create(table.DECISION, labels)
+        self._waiting = create(table.WAITING, labels)
+        self._parked = create(table.PARKED, labels)
+        self._rotations = create(table.ROTATIONS, labels)
+        self._step_time_error = create(table.STEP_TIME_ERROR, labels)
+        self._host_bytes = create(table.HOST_BYTES, labels)
+        self._host_tokens = create(table.HOST_TOKENS, labels)
         self._moved: Tally[str] = Tally()
-        self._evicted = self._create(table.EVICTED_TOKENS)
-        self._prefix_hits = self._create(table.PREFIX_HIT_TOKENS)
-        self._pinned = self._create(table.PINNED_TOKENS)
-        self._learned_decides = self._create(table.LEARNED_DECIDES)
+        self._evicted = create(table.EVICTED_TOKENS, labels)
+        self._prefix_hits = create(table.PREFIX_HIT_TOKENS, labels)
+        self._pinned = create(table.PINNED_TOKENS, labels)
+        self._learned_decides = create(table.LEARNED_DECIDES, labels)
         self._classes: dict[Any, set[str]] = {self._waiting: set(), self._parked: set()}
 
     def first_token(self, state: SLOState) -> None:
@@ -96,12 +96,14 @@ class SchedulerMetrics:
     def _of(self, state: SLOState) -> dict[str, str]:
         return {**self._labels, "slo_class": state.slo.cls or ""}
 
-    def _create(self, metric: table.Metric) -> Any:
-        import prometheus_client as prometheus
 
-        names = [*self._labels, *metric.labels]
-        if metric.kind == "counter":
-            return prometheus.Counter(metric.full_name, metric.help, names)
-        if metric.kind == "histogram":
-            return prometheus.Histogram(metric.full_name, metric.help, names, buckets=metric.buckets)
-        return prometheus.Gauge(metric.full_name, metric.help, names, multiprocess_mode="mostrecent")
+def create(metric: table.Metric, own_labels: Iterable[str]) -> Any:
+    """A metric as a Prometheus object, with ``own_labels`` before those of the table."""
+    import prometheus_client as prometheus
+
+    names = [*own_labels, *metric.labels]
+    if metric.kind == "counter":
+        return prometheus.Counter(metric.full_name, metric.help, names)
+    if metric.kind == "histogram":
+        return prometheus.Histogram(metric.full_name, metric.help, names, buckets=metric.buckets)
+    return prometheus.Gauge(metric.full_name, metric.help, names, multiprocess_mode="mostrecent")

@@ -7,6 +7,7 @@ from sglang.srt.managers import schedule_policy as stock
 from sglang.srt.managers.schedule_policy import AddReqResult, PrefillAdder, SchedulePolicy
 from sglang.srt.mem_cache.common import match_kv_cache
 
+from superinfer.srt.kv.allocator import ask_for
 from superinfer.srt.lookups import Lookups
 from superinfer.srt.rotation import GROWTH_TOKENS, Admission
 
@@ -61,13 +62,21 @@ class PlannedAdder(PrefillAdder):
         super().__init__(*args, **kwargs)
         self.rem_chunk_tokens = admission.tokens
         self._planned = set(admission.order)
+        self._stalled = False
+
+    def add_chunked_req(self, req: Any) -> Any:
+        """Go on with the prompt under way; if there is no memory for it, nobody else comes in before it."""
+        left = super().add_chunked_req(req)
+        self._stalled = left is req and req not in self.can_run_list
+        return left
 
     def add_one_req(self, req: Any, has_chunked_req: bool, truncation_align_size: int | None) -> AddReqResult:
         """Admit ``req`` if it is planned; SGLang's loop ends at the first answer that is not ``CONTINUE``."""
-        if req not in self._planned:
+        if req not in self._planned or self._stalled:
             return AddReqResult.OTHER
         if (has_chunked_req or self.new_chunked_req) and self._in_parts(req):
             return AddReqResult.CONTINUE  # SGLang computes one prompt in parts at a time
+        ask_for(req, self.token_to_kv_pool_allocator)
         result = super().add_one_req(req, has_chunked_req, truncation_align_size)
         admitted = bool(self.can_run_list) and self.can_run_list[-1] is req
         return AddReqResult.CONTINUE if result is AddReqResult.NO_TOKEN and not admitted else result

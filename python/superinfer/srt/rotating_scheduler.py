@@ -22,6 +22,7 @@ from superinfer.srt.decision_log import DecisionLog
 from superinfer.srt.events import EventFeed
 from superinfer.srt.host.tier import HostTier
 from superinfer.srt.jobs import JobBook
+from superinfer.srt.kv.keeper import keeper_of
 from superinfer.srt.ledger import Early
 from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
 from superinfer.srt.rotation import GROWTH_TOKENS, Rotation
@@ -45,7 +46,8 @@ class RotatingScheduler(SLOScheduler):
         super().init_schedule_policy()
         support.check_cache(self.tree_cache)
         policy = _policy(self.settings.rotation, self.chunked_prefill_size, self.step_time)
-        book = JobBook(policy, self.ledger, self._may_park)
+        self.kv = keeper_of(self)
+        book = JobBook(policy, self.ledger, self._may_park, self.kv.elsewhere_tokens if self.kv else None)
         self.rotation = Rotation(policy, book, self.clock, self.page_size, rejects=self.settings.rotation.reject)
         self.ledger.on_close = self._closed
         self.meter.learn = self._learn
@@ -112,6 +114,8 @@ class RotatingScheduler(SLOScheduler):
             self.host_tier.begin_pass(self.clock.now_us, self.waiting_queue)
         if not (self.waiting_queue or running_batch.reqs or self.chunked_req):
             return super().get_new_batch_prefill(running_batch)
+        if self.kv:
+            self.kv.before_pass(running_batch.reqs, self.chunked_req)
         plan = NextBatchPlan(batch_to_run=None, running_batch=running_batch)
         if self._coasts(running_batch):
             return plan
@@ -150,7 +154,9 @@ class RotatingScheduler(SLOScheduler):
         return self.rotation.coasts(running_batch.reqs, self._free_tokens())
 
     def _free_tokens(self) -> int:
-        """KV that is free, can be evicted, or could be if it were needed."""
+        """KV that is free, can be evicted, or could be if it were needed, of the kind that new tokens need."""
+        if self.kv:
+            return self.kv.free_tokens()
         spare = self.host_tier.spare_tokens() if self.host_tier else 0
         return int(self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size()) + spare
 
@@ -162,8 +168,11 @@ class RotatingScheduler(SLOScheduler):
         self.policy.match(self.waiting_queue)
         if self._queue_claims:
             self._queue_claims.follow(self.waiting_queue)
+        free_tokens = self._free_tokens()
+        if self.kv:
+            free_tokens -= self.kv.held_elsewhere([*running_batch.reqs, self.chunked_req])
         free_rows = self.get_num_allocatable_reqs(len(running_batch.reqs), running_batch=running_batch)
-        self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, self._free_tokens(), free_rows)
+        self.rotation.plan(running_batch.reqs, self.waiting_queue, self.chunked_req, free_tokens, free_rows)
         if self.decisions:
             self.decisions.write(self.clock.now_us, self.rotation, self._evicted())
         self._reject()
@@ -200,6 +209,8 @@ class RotatingScheduler(SLOScheduler):
             self.chunked_req = None
         if self._queue_claims:
             self._queue_claims.parked(parked)
+        if self.kv and parked:
+            self.kv.look(running_batch.reqs, self.chunked_req)
         self._note_taken_out(parked)
 
     def _note_taken_out(self, reasons: Mapping[Any, RotationReason]) -> None:

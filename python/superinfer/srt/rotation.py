@@ -79,7 +79,7 @@ class Rotation:
             running: Requests that decode.
             waiting: Requests in the queue, their prefixes matched.
             chunked: The request whose prompt is computed in parts, if there is one.
-            free_tokens: KV that is free or can be evicted.
+            free_tokens: KV that is free or can be evicted, less what these have elsewhere.
             free_rows: Requests that may come in beside those that are there.
         """
         now_us, elapsed_us = self.clock.now_us, self.clock.now_us - self._last_us
@@ -94,7 +94,7 @@ class Rotation:
         self.jobs = sorted({*residents, *outside}.difference(hopeless), key=lambda job: job.state.seq)
         margin = NEWCOMERS * (GROWTH_TOKENS + self.page_size)
         # SGLang took nobody who would not fit alone, to the last token; then there are no newcomers to keep room for.
-        largest = max((job.context_tokens + 1 for job in self.jobs), default=0)
+        largest = max((job.context_tokens + 1 - job.elsewhere_tokens for job in self.jobs), default=0)
         capacity = max(resident_tokens + free_tokens - margin, largest)
         pool = Pool(capacity, resident_tokens, len(residents) + free_rows)
         plan = self.policy.decide(now_us, self.jobs, pool)

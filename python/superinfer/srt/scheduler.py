@@ -15,6 +15,9 @@ from superinfer.srt.cache.ends import Ends
 from superinfer.srt.clock import Tick, TickClock
 from superinfer.srt.host.tier import HostTier
 from superinfer.srt.internal_state import SLOInternalState
+from superinfer.srt.kv import classes
+from superinfer.srt.kv.allocator import ask_for
+from superinfer.srt.kv.keeper import KvKeeper
 from superinfer.srt.ledger import Ledger
 from superinfer.srt.linear import is_packed
 from superinfer.srt.meter import StepMeter
@@ -36,6 +39,7 @@ class SLOScheduler(Scheduler):
         rotation: Turns in the engine; ``None`` where requests run to their end.
         host_tier: KV in host memory that comes back ahead of its turn; ``None`` where there is none, or no turns.
         cache_ends: Looks after pinned prefixes; ``None`` with SGLang's cache.
+        kv: Seals pages; ``None`` where all KV is native.
         slo_metrics: Prometheus metrics, or ``None`` where this rank publishes none.
     """
 
@@ -51,6 +55,7 @@ class SLOScheduler(Scheduler):
         self.meter = StepMeter(self.step_time.observe)
         self.rotation: Rotation | None = None
         self.host_tier: HostTier | None = None
+        self.kv: KvKeeper | None = None
         self.slo_metrics: SchedulerMetrics | None = None
         self.cache_ends: Ends | None = None
         super().__init__(server_args, port_args)
@@ -113,8 +118,17 @@ class SLOScheduler(Scheduler):
     def _create_generation_req(self, recv_req: Any, *args: Any, **kwargs: Any) -> Any:
         """A request arrives: open its account."""
         req = super()._create_generation_req(recv_req, *args, **kwargs)
-        self.ledger.state_of(req)
+        state = self.ledger.state_of(req)
+        if self.settings.kv.budget is not None:
+            classes.mark(req, state.slo)
+            if self.kv:
+                self.kv.books.requests[req.kv_floor] += 1
         return req
+
+    def init_req_max_new_tokens(self, req: Any) -> None:
+        """Limit the answer to what the memory holds, in the formats that the request accepts."""
+        ask_for(req, self.token_to_kv_pool_allocator)
+        super().init_req_max_new_tokens(req)
 
     def get_new_batch_prefill(self, running_batch: Any) -> NextBatchPlan:
         """Choose the requests of the next prefill batch."""

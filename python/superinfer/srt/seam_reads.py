@@ -18,10 +18,10 @@ READS: tuple[Reads, ...] = (
     Reads(
         f"{_MANAGERS}.scheduler.Scheduler",
         "_sched_idled beam_coordinator chunked_prefill_size chunked_req enable_hierarchical_cache"
-        " enable_priority_scheduling grammar_manager internal_state last_batch max_queued_requests max_total_num_tokens"
-        " metrics_collector metrics_reporter page_size policy processed_tokens_counter running_batch"
-        " schedule_low_priority_values_first schedule_policy token_to_kv_pool_allocator tp_worker tree_cache"
-        " waiting_queue weight_updater",
+        " enable_priority_scheduling grammar_manager internal_state last_batch max_queued_requests"
+        " max_total_num_tokens metrics_collector metrics_reporter page_size policy processed_tokens_counter"
+        " req_to_token_pool running_batch schedule_low_priority_values_first schedule_policy"
+        " token_to_kv_pool_allocator tp_worker tree_cache waiting_queue weight_updater",
     ),
     Reads(
         f"{_MANAGERS}.schedule_batch.Req",
@@ -50,14 +50,19 @@ READS: tuple[Reads, ...] = (
     ),
     Reads("sglang.srt.layers.logits_processor.LogitsProcessorOutput", "next_token_logits"),
     Reads("sglang.srt.sampling.sampling_batch_info.SamplingBatchInfo", "is_all_greedy sampling_mask_batch_indices"),
-    Reads("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool", "device end_layer k_buffer layer_num size start_layer"),
+    Reads(
+        "sglang.srt.mem_cache.memory_pool.MHATokenToKVPool",
+        "device dtype end_layer head_dim head_num k_buffer k_scale_buffer layer_num layer_transfer_counter page_size"
+        " size start_layer v_buffer v_head_dim v_scale_buffer",
+    ),
     Reads(
         "sglang.srt.mem_cache.cache_init_params.CacheInitParams",
-        "attn_cp_cache_group attn_tp_cache_group page_size pp_cache_group token_to_kv_pool_allocator tp_cache_group",
+        "attn_cp_cache_group attn_tp_cache_group component_registry_override page_size pp_cache_group"
+        " token_to_kv_pool_allocator tp_cache_group tree_core_backend",
     ),
     Reads(
         "sglang.srt.mem_cache.unified_radix_cache.UnifiedRadixCache",
-        "cache_controller load_back_threshold ongoing_load_back ongoing_write_through",
+        "cache_controller linker load_back_threshold ongoing_load_back ongoing_write_through tree_core",
     ),
     Reads(
         f"{_MANAGERS}.cache_controller.HiCacheController",
@@ -76,7 +81,8 @@ READS: tuple[Reads, ...] = (
         "device_k_buffers device_v_buffers k_buffer layer_num size size_per_token v_buffer",
     ),
     Reads(
-        "sglang.srt.layers.attention.torch_native_backend.TorchNativeAttnBackend", "req_to_token_pool token_to_kv_pool"
+        "sglang.srt.layers.attention.torch_native_backend.TorchNativeAttnBackend",
+        "req_to_token_pool token_to_kv_pool",
     ),
     Reads(
         "sglang.srt.layers.layernorm.RMSNorm",
@@ -92,8 +98,14 @@ READS: tuple[Reads, ...] = (
     Reads("sglang.srt.models.qwen2.Qwen2Attention", "attn o_proj qkv_proj rotary_emb"),
     Reads("sglang.srt.models.llama.LlamaMLP", "down_proj gate_up_proj"),
     Reads("sglang.srt.models.qwen2.Qwen2MLP", "down_proj gate_up_proj"),
-    Reads(f"{_COMPONENTS}.internal_state.SchedulerInternalStateController", "record_step_time scheduler"),
-    Reads(f"{_COMPONENTS}.metrics_reporter.SchedulerMetricsReporter", "current_scheduler_metrics_enabled"),
+    Reads(
+        f"{_MANAGERS}.scheduler_components.internal_state.SchedulerInternalStateController",
+        "record_step_time scheduler",
+    ),
+    Reads(
+        f"{_MANAGERS}.scheduler_components.metrics_reporter.SchedulerMetricsReporter",
+        "current_scheduler_metrics_enabled",
+    ),
     Reads("sglang.srt.observability.metrics_collector.SchedulerMetricsCollector", "labels"),
     Reads("sglang.srt.observability.req_time_stats.SchedulerReqTimeStats", "created_time"),
     Reads(
@@ -102,34 +114,44 @@ READS: tuple[Reads, ...] = (
     ),
     Reads(
         "sglang.srt.mem_cache.unified_cache.unified_tree_core.UnifiedTreeCore",
-        "_node_arena enable_external_cache_linker enable_hicache enable_storage evictable_device_leaves root_node",
+        "_node_arena enable_external_cache_linker enable_hicache enable_storage evictable_device_leaves"
+        " eviction_strategy root_node",
     ),
     Reads(
         "sglang.srt.mem_cache.unified_cache.unified_tree_core.UnifiedTreeNode",
-        "children component_data id key parent",
+        "children component_data id key last_access_time parent",
     ),
     Reads("sglang.srt.mem_cache.unified_cache.components.base.ComponentData", "value"),
-    Reads("sglang.srt.mem_cache.unified_radix_cache.UnifiedRadixCache", "cache_controller linker tree_core"),
     Reads("sglang.srt.mem_cache.radix_cache.RadixKey", "cache_salt extra_key"),
     Reads("sglang.srt.mem_cache.base_prefix_cache.MatchPrefixParams", "req"),
     Reads(
-        "sglang.srt.mem_cache.registry.TreeCacheBuildContext", "disable_radix_cache is_hybrid_ssm is_hybrid_swa params"
+        "sglang.srt.mem_cache.registry.TreeCacheBuildContext",
+        "disable_radix_cache is_hybrid_ssm is_hybrid_swa params",
     ),
-    Reads(
-        "sglang.srt.mem_cache.cache_init_params.CacheInitParams",
-        "component_registry_override page_size token_to_kv_pool_allocator tree_core_backend",
-    ),
-    Reads("sglang.srt.managers.io_struct.GetInternalStateReqOutput", "internal_state"),
+    Reads(f"{_MANAGERS}.io_struct.GetInternalStateReqOutput", "internal_state"),
     Reads(
         "sglang.srt.server_args.ServerArgs",
-        "_radix_eviction_policy_explicitly_set chunked_prefill_size disable_radix_cache disaggregation_mode"
-        " dllm_algorithm dp_size dtype enable_dp_attention enable_flexkv enable_hierarchical_cache"
-        " enable_kv_cache_sharding enable_lmcache enable_lora enable_mixed_chunk enable_pdmux"
+        "_radix_eviction_policy_explicitly_set attention_backend chunked_prefill_size device disable_radix_cache"
+        " disaggregation_mode dllm_algorithm dp_size dtype enable_dp_attention enable_flexkv enable_hierarchical_cache"
+        " enable_kv_cache_sharding enable_lmcache enable_lora enable_memory_saver enable_mixed_chunk enable_pdmux"
         " enable_prefill_delayer enable_priority_scheduling enable_session_radix_cache"
         " enable_unified_cache_external_linker grpc_mode grpc_port hicache_host_memory_fraction hicache_io_backend"
         " hicache_mem_layout hicache_size hicache_storage_backend hicache_write_policy is_embedding kv_cache_dtype"
-        " lora_paths max_total_tokens mem_fraction_static min_free_slots_delay pp_size prefill_decode_interval"
-        " radix_cache_backend radix_eviction_policy sampling_backend schedule_policy scheduler_recv_interval"
-        " sleep_on_idle smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size use_ray",
+        " lora_paths max_total_tokens mem_fraction_static min_free_slots_delay page_size pp_size"
+        " prefill_decode_interval radix_cache_backend radix_eviction_policy sampling_backend schedule_policy"
+        " scheduler_recv_interval sleep_on_idle smg_grpc_mode speculative_algorithm tokenizer_worker_num tp_size"
+        " use_ray",
+    ),
+    Reads(
+        f"{_MANAGERS}.schedule_batch.ReqKvInfo",
+        "cache_protected_len holds_kv kv_allocated_len kv_committed_len req_pool_idx",
+    ),
+    Reads("sglang.srt.mem_cache.base_prefix_cache.EvictResult", "num_tokens_evicted"),
+    Reads("sglang.srt.mem_cache.memory_pool.ReqToTokenPool", "req_to_token"),
+    Reads("sglang.srt.mem_cache.allocator.paged.PagedTokenToKVPoolAllocator", "debug_mode free_pages page_size"),
+    Reads("sglang.srt.mem_cache.prefill_budget.PrefillBudget", "current_offset remaining_current total_offset"),
+    Reads(
+        "sglang.srt.mem_cache.kv_cache_configurator.KVCacheConfigurator",
+        "kv_cache_dtype kv_cache_dtype_str layer_info mambaish_config model_config use_mla_backend",
     ),
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from superinfer.config import CacheConfig, Config
-from superinfer.srt import platform
+from superinfer.kv import PAGE_TOKENS
+from superinfer.srt import ATTENTION_BACKEND, platform
 from superinfer.srt.cache import choice
 
 
@@ -33,6 +34,11 @@ class Limit:
 def _rotating(asked: Callable[[Any], bool]) -> Callable[[Any, Config], bool]:
     """Refused only where requests take turns."""
     return lambda args, config: config.rotation.enabled and asked(args)
+
+
+def _mixed_kv(asked: Callable[[Any], bool]) -> Callable[[Any, Config], bool]:
+    """Refused only where KV is kept in several formats."""
+    return lambda args, config: config.kv.budget is not None and asked(args)
 
 
 def _env(name: str) -> Callable[[Any, Config], bool]:
@@ -135,9 +141,49 @@ LIMITS = (
         'asks for a cache that only SGLang has; [cache] eviction = "sglang" leaves it to SGLang',
     ),
     Limit(
+        "[cache] eviction with --kv-budget",
+        lambda _, config: config.cache.eviction in ("learned", "lru") and config.kv.budget is not None,
+        "prefixes in several formats are made coarser by their last use, in SGLang's cache",
+    ),
+    Limit(
         "[cache] access_log with --dp-size above 1",
         lambda a, config: config.cache.access_log is not None and a.dp_size > 1,
         "the schedulers of a server cannot write one file",
+    ),
+    Limit(
+        "--kv-budget without [rotation]",
+        lambda _, config: config.kv.budget is not None and not config.rotation.enabled,
+        "who has no native page is parked",
+    ),
+    Limit(
+        "--kv-budget on CUDA",
+        _mixed_kv(lambda a: a.device not in (None, "cpu")),
+        "pages are sealed between the steps of a CPU engine",
+    ),
+    Limit(
+        "--kv-budget with --max-total-tokens",
+        _mixed_kv(lambda a: a.max_total_tokens is not None),
+        "how many tokens fit depends on their formats",
+    ),
+    Limit(
+        "--kv-budget with --page-size other than 32",
+        _mixed_kv(lambda a: a.page_size not in (None, PAGE_TOKENS)),
+        "that is what shares the scales of keys",
+    ),
+    Limit(
+        "--kv-budget with another --attention-backend",
+        _mixed_kv(lambda a: a.attention_backend not in (None, ATTENTION_BACKEND)),
+        "it could not read sealed pages",
+    ),
+    Limit(
+        "--kv-budget with --enable-hierarchical-cache",
+        _mixed_kv(lambda a: a.enable_hierarchical_cache),
+        "it copies native pages only",
+    ),
+    Limit(
+        "--kv-budget with --enable-memory-saver",
+        _mixed_kv(lambda a: a.enable_memory_saver),
+        "the memory is not SGLang's to take away",
     ),
     Limit(
         "[observe] events without [rotation]",

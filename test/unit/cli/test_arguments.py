@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from superinfer.cli.arguments import parse_serve
-from superinfer.config import Config, ConfigError
+from superinfer.config import Config, ConfigError, KvConfig
 
 pytestmark = pytest.mark.unit
 
@@ -172,3 +172,29 @@ def test_help_tells_of_our_flags_and_where_sglangs_are(capsys):
     assert caught.value.code == 0
     shown = capsys.readouterr().out
     assert all(flag in shown for flag in ("MODEL", "--slo-classes", "--default-slo-class", "--config", "--help-sglang"))
+
+
+def test_kv_memory_by_flags_by_file_and_by_default(write):
+    assert parse_serve(["--kv-budget", "1g", "--kv-regions", "native:0.5,int4:0.5"]).config.kv == KvConfig(
+        budget="1g", regions="native:0.5,int4:0.5"
+    )
+    toml = write("classes.toml", '[kv]\nbudget = "2g"\n')
+    assert parse_serve(["--slo-classes", toml]).config.kv == KvConfig(budget="2g")
+    assert parse_serve(["--slo-classes", toml, "--kv-budget", "3g"]).config.kv == KvConfig(budget="3g")
+    file = write("server.yaml", "kv_budget: 4g\n")
+    arguments = parse_serve(["--config", file])
+    assert arguments.config.kv == KvConfig(budget="4g")
+    assert "--kv-budget" not in arguments.sglang
+
+
+@pytest.mark.parametrize(
+    ("flags", "field"),
+    [
+        (["--kv-budget", "much"], "kv.budget"),
+        (["--kv-budget", "1g", "--kv-regions", "int4:1"], "kv.regions"),
+        (["--kv-budget", "1g", "--kv-regions", "native:0.5"], "kv.regions"),
+    ],
+)
+def test_bad_kv_memory_names_its_field(flags, field):
+    with pytest.raises(ConfigError, match=field):
+        parse_serve(flags)

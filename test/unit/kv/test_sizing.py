@@ -2,7 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from superinfer.kv import Format, KvShape, parse_bytes, parse_regions, size_regions
+from superinfer.kv import (
+    PAGE_TOKENS,
+    Format,
+    KvShape,
+    Regions,
+    check_native_region,
+    native_pages_needed,
+    parse_bytes,
+    parse_regions,
+    size_regions,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -66,3 +76,17 @@ def test_the_whole_budget_is_cut_as_the_shares_say(shares, slabs, slab_pages, ex
         got = len(regions.region_slabs(fmt))
         assert abs(got - wanted[fmt] * slabs) <= 3
         assert (got == 0) == (wanted[fmt] == 0)
+
+
+@pytest.mark.parametrize(("step", "pages"), [(1, 3), (32, 3), (33, 4), (512, 18)])
+def test_a_step_needs_its_own_pages_and_two_open_ones(step, pages):
+    assert native_pages_needed(step) == pages
+
+
+def test_a_cut_is_refused_whose_native_region_has_a_page_less():
+    regions = Regions(KvShape(layers=2, heads=2, k_dim=16, v_dim=16), 5, (3, 4), slab_pages=4)
+    there = regions.tokens(Format.NATIVE) // PAGE_TOKENS
+    most = (there - 2) * PAGE_TOKENS
+    check_native_region(regions, most)
+    with pytest.raises(ValueError, match=f"regions: .* has {there} pages .* a step of {most + 1} .* needs {there + 1}"):
+        check_native_region(regions, most + 1)

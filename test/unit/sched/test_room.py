@@ -48,6 +48,12 @@ def test_what_fits_comes_in_and_nobody_goes():
     assert make([resident(0, REST, 10), newcomer(1, DUE, 10)], capacity=22) == ([1, 0], [])
 
 
+def test_what_lies_elsewhere_takes_no_room():
+    members = [resident(0, REST, 30, elsewhere_tokens=20), newcomer(1, DUE, 10)]
+    assert make(members, capacity=22) == ([1, 0], [])
+    assert make(members, capacity=21) == ([1], [0])
+
+
 def test_a_newcomer_of_an_earlier_band_displaces_the_last_in_order():
     claims = [resident(0, REST, 10), resident(1, REST + 2, 10), newcomer(2, DUE, 10)]
     assert make(claims, capacity=22) == ([2, 0], [1])

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from superinfer.config import CacheConfig, Config, HostConfig, ObserveConfig, RotationConfig
+from superinfer.config import CacheConfig, Config, HostConfig, KvConfig, ObserveConfig, RotationConfig
 from superinfer.srt.support import LIMITS, UnsupportedError, check
 
 pytestmark = pytest.mark.unit
@@ -41,9 +41,16 @@ SUPPORTED = {
     "lora_paths": None,
     "dp_size": 2,
     "hicache_storage_backend": None,
+    "device": "cpu",
+    "max_total_tokens": None,
+    "page_size": None,
+    "attention_backend": None,
+    "enable_hierarchical_cache": False,
+    "enable_memory_saver": False,
 }
 ROTATING = Config()
 PLAIN = Config(rotation=RotationConfig(enabled=False))
+MIXED_KV = Config(kv=KvConfig(budget="1g"))
 EVENTS = ObserveConfig(events="tcp://127.0.0.1:5556")
 WITH_ROTATION_ONLY = [
     ("--schedule-policy other than fcfs", {"schedule_policy": "lpm"}),
@@ -58,10 +65,20 @@ WITH_ROTATION_ONLY = [
     ("--hicache-storage-backend", {"hicache_storage_backend": "file"}),
 ]
 BY_CONFIGURATION = [
+    ("--kv-budget without [rotation]", Config(rotation=RotationConfig(enabled=False), kv=KvConfig(budget="1g"))),
     ("[observe] events without [rotation]", Config(rotation=RotationConfig(enabled=False), observe=EVENTS)),
     ("[observe] events with --dp-size above 1", Config(observe=EVENTS)),
     ("[host] link_bytes_per_s on a GPU", Config(host=HostConfig(link_bytes_per_s="1g"))),
+    ("[cache] eviction with --kv-budget", Config(cache=CacheConfig(eviction="lru"), kv=KvConfig(budget="1g"))),
     ("[cache] access_log with --dp-size above 1", Config(cache=CacheConfig(access_log="access.jsonl"))),
+]
+WITH_MIXED_KV_ONLY = [
+    ("--kv-budget on CUDA", {"device": "cuda"}),
+    ("--kv-budget with --max-total-tokens", {"max_total_tokens": 4096}),
+    ("--kv-budget with --page-size other than 32", {"page_size": 16}),
+    ("--kv-budget with another --attention-backend", {"attention_backend": "torch_native"}),
+    ("--kv-budget with --enable-hierarchical-cache", {"enable_hierarchical_cache": True}),
+    ("--kv-budget with --enable-memory-saver", {"enable_memory_saver": True}),
 ]
 BY_ARGUMENT = [
     ("--tokenizer-worker-num above 1", {"tokenizer_worker_num": 2}),
@@ -78,6 +95,7 @@ BY_ARGUMENT = [
     ("--is-embedding", {"is_embedding": True}),
     ("--scheduler-recv-interval above 1", {"scheduler_recv_interval": 2}),
     *WITH_ROTATION_ONLY,
+    *WITH_MIXED_KV_ONLY,
 ]
 ANOTHER_CACHE = "[cache] eviction with SGLang's arguments for another cache"
 BY_ENVIRONMENT = ["SGLANG_RUST_SERVER", "SGLANG_ENABLE_REQUEST_DECOMPRESSION"]
@@ -95,6 +113,12 @@ def arguments(**changes):
 
 def test_the_plain_case_is_supported():
     check(arguments(), ROTATING)
+    check(arguments(page_size=32, attention_backend="superinfer"), MIXED_KV)
+
+
+@pytest.mark.parametrize(("mode", "changes"), WITH_MIXED_KV_ONLY)
+def test_with_native_kv_only_sglang_may_do_as_it_is_told(mode, changes):
+    check(arguments(**changes), ROTATING)
 
 
 def test_every_limit_is_tested_below():
@@ -105,7 +129,7 @@ def test_every_limit_is_tested_below():
 @pytest.mark.parametrize(("mode", "changes"), BY_ARGUMENT)
 def test_refuses_an_argument_in_a_sentence_that_names_it(mode, changes):
     with pytest.raises(UnsupportedError) as caught:
-        check(arguments(**changes), ROTATING)
+        check(arguments(**changes), MIXED_KV)
     message = str(caught.value)
     assert message.startswith(f"SuperInfer does not support {mode}: ")
     assert message.endswith(".")

@@ -1,0 +1,187 @@
+"""``python -m benchmark.kv_server``: formats of the KV cache on a server, at equal work, and at an equal budget."""
+
+import argparse
+import asyncio
+import shlex
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from benchmark.arguments import subset
+from benchmark.engine import machine
+from benchmark.engine.client import EngineError
+from benchmark.engine.engines import Setting
+from benchmark.engine.launch import console
+from benchmark.engine.servers import Server, free_port, running
+from benchmark.engine.workloads import Decode, Prefill, Request, Urgency, random_tokens
+from benchmark.kv_server.systems import SYSTEMS
+from benchmark.mixed.figures import figures
+from benchmark.mixed.loads import Load, Targets
+from superinfer.models import ensure_default_model
+
+ROOMY_BYTES = 1 << 30
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmark.kv_server", description=__doc__.partition(": ")[2])
+    parser.add_argument("--quick", action="store_true", help="one seed, fewer rounds, shorter loads")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    parser.add_argument("--parts", type=subset(PARTS), default=tuple(PARTS), metavar="NAME,...", help=", ".join(PARTS))
+    parser.add_argument("--budget-mb", type=int, default=96, help="KV memory under pressure (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=40.0, help="length of a load (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=9, help="of the comparison of speed (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=3, help="of the load (%(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="compute threads of each server (%(default)s)")
+    options = parser.parse_args(argv)
+    if options.quick:
+        options.seconds, options.rounds, options.seeds = min(options.seconds, 15.0), 5, 1
+    return options
+
+
+def main(argv: Sequence[str]) -> int:
+    options = parse_arguments(argv)
+    try:
+        result = {part: asyncio.run(PARTS[part](options)) for part in options.parts}
+    except EngineError as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 1
+    result |= {
+        "command": shlex.join(["python", "-m", "benchmark.kv_server", *argv]),
+        "targets": asdict(Targets()),
+        "machine": machine.describe(options.threads, ensure_default_model()),
+    }
+    if options.json:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    return 0
+
+
+async def equal_work(options: argparse.Namespace) -> dict[str, Any]:
+    """Peak bytes of KV pages for the same requests, where there is room for all of them."""
+    found: dict[str, Any] = {}
+    for name in ("native", "int8", "mixed"):
+        async with _server(name, ROOMY_BYTES, options) as server:
+            found[name] = {}
+            for work, share in {"batch only": 1.0, "half of the tokens batch": 0.5}.items():
+                await _post(server, "/flush_cache")
+                await server.client.run(_documents(share), sequential=False)
+                found[name][work] = (await _state(server))["peak_bytes"]
+    for name, peaks in found.items():
+        peaks |= {f"{work}, relative to native": peaks[work] / found["native"][work] for work in list(peaks)}
+        console.print(f"equal work: {name}: {peaks}", soft_wrap=True)
+    return found
+
+
+async def equal_budget(options: argparse.Namespace) -> dict[str, Any]:
+    """Chat and agents beside documents, with less memory than all of it wants."""
+    load = Load(chats_per_s=1.6, agents_per_s=0.25, documents_per_s=0.8, seconds=options.seconds)
+    runs: list[dict[str, Any]] = []
+    async with AsyncExitStack() as stack:
+        names = ("off", "int8", "mixed")
+        servers = [
+            await stack.enter_async_context(_server(name, options.budget_mb << 20, options, frozen=True))
+            for name in names
+        ]
+        for seed in range(options.seeds):
+            turn = seed % len(servers)
+            for server in servers[turn:] + servers[:turn]:
+                server.thaw()
+                answers = await server.client.run(load.requests(seed), sequential=False)
+                runs.append({"system": server.engine.name, "seed": seed, **figures(answers, Targets())})
+                server.freeze()
+                console.print(f"equal budget: {runs[-1]}", soft_wrap=True)
+    medians = {
+        name: {
+            figure: median(run[figure] for run in runs if run["system"] == name)
+            for figure in ("attainment", "goodput_per_s", "tokens_per_s", "makespan_s", "chat_ttft_p99_ms")
+        }
+        for name in dict.fromkeys(run["system"] for run in runs)
+    }
+    return {"budget_bytes": options.budget_mb << 20, "medians": medians, "runs": runs}
+
+
+async def speed(options: argparse.Namespace) -> dict[str, Any]:
+    """What the machinery costs where memory is no concern: rounds in turn, medians of the ratios of neighbours."""
+    works = {
+        "decode 8 requests, native": (Decode(8, 48), Urgency.PLAIN),
+        "decode 8 requests, batch": (Decode(8, 48), Urgency.BATCH),
+        "prompts of 512, native": (Prefill(512, 3), Urgency.PLAIN),
+        "prompts of 512, batch": (Prefill(512, 3), Urgency.BATCH),
+    }
+    seconds: dict[str, dict[str, list[float]]] = {work: {"off": [], "mixed": []} for work in works}
+    async with AsyncExitStack() as stack:
+        servers = [
+            await stack.enter_async_context(_server(name, ROOMY_BYTES, options, frozen=True))
+            for name in ("off", "mixed")
+        ]
+        for turn in range(options.rounds + 1):
+            for work, (load, urgency) in works.items():
+                for server in servers if turn % 2 else servers[::-1]:
+                    requests = [_as(request, urgency) for request in load.requests(str(turn))]
+                    server.thaw()
+                    answers = await server.client.run(requests, sequential=load.sequential)
+                    server.freeze()
+                    took = max(a.last_token_s for a in answers) - min(a.sent_s for a in answers)
+                    if turn:  # the first warms up
+                        seconds[work][server.engine.name].append(took)
+    found = {
+        work: {
+            "off_s": median(took["off"]),
+            "mixed_s": median(took["mixed"]),
+            "mixed_to_off": median(b / a for a, b in zip(took["off"], took["mixed"], strict=True)),
+        }
+        for work, took in seconds.items()
+    }
+    for work, figure in found.items():
+        console.print(f"speed: {work}: {figure}", soft_wrap=True)
+    return found
+
+
+PARTS = {"equal_work": equal_work, "equal_budget": equal_budget, "speed": speed}
+
+
+@asynccontextmanager
+async def _server(
+    name: str, budget_bytes: int, options: argparse.Namespace, *, frozen: bool = False
+) -> AsyncIterator[Server]:
+    scratch = Path(tempfile.mkdtemp(prefix=f"superinfer-kv-{name}-"))
+    setting = Setting(ensure_default_model(), free_port(), options.threads, scratch)
+    engine = SYSTEMS[name](setting, Targets(), budget_bytes)
+    async with running(engine, setting.port, scratch / "server.log") as server:
+        if frozen:
+            server.freeze()
+        yield server
+
+
+def _documents(batch_share: float) -> list[Request]:
+    """Requests of 800 prompt tokens and 64 new ones: the first so many of them batch, the others chat."""
+    draw, count = random_tokens("documents"), 8
+    batch = round(count * batch_share)
+    return [Request(draw(800), 64, urgency=Urgency.BATCH if i < batch else Urgency.CHAT) for i in range(count)]
+
+
+def _as(request: Request, urgency: Urgency) -> Request:
+    return Request(request.prompt, request.max_tokens, request.at_s, urgency, request.after)
+
+
+async def _state(server: Server) -> dict[str, Any]:
+    async with aiohttp.ClientSession(server.client.url) as session, session.get("/superinfer/state") as response:
+        kv: dict[str, Any] = (await response.json())["schedulers"][0]["kv"]
+        return kv
+
+
+async def _post(server: Server, path: str) -> None:
+    async with aiohttp.ClientSession(server.client.url) as session, session.post(path) as response:
+        if response.status != 200:
+            raise EngineError(f"{path}: HTTP {response.status}: {await response.text()}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,83 @@
+"""What became of pages, counted; for ``/superinfer/state`` and for Prometheus."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from superinfer import metrics as table
+from superinfer.kv import Format
+from superinfer.srt.kv.allocator import MixedAllocator
+from superinfer.srt.metrics import create
+
+
+@dataclass(slots=True)
+class KvBooks:
+    """Counts of a scheduler, since it started.
+
+    Attributes:
+        requests: Requests that arrived, by the coarsest format that they accept.
+        sealed: Pages that were sealed, by the format they got.
+        compressed: Pages of cached prefixes that were made coarser, by the format they got.
+        spilled: Times a full page got a finer format than it might have, or stayed native, for want of room.
+    """
+
+    requests: Counter[Format] = field(default_factory=Counter)
+    sealed: Counter[Format] = field(default_factory=Counter)
+    compressed: Counter[Format] = field(default_factory=Counter)
+    spilled: int = 0
+
+    def state(self, allocator: MixedAllocator) -> dict[str, Any]:
+        """Regions and counts in plain JSON types."""
+        pages, regions = allocator.pages, allocator.pages.regions
+        return {
+            "budget_bytes": regions.bytes,
+            "peak_bytes": allocator.peak_bytes,
+            "formats": {
+                fmt.label: {
+                    "tokens": regions.tokens(fmt),
+                    "pages_used": pages.used(fmt),
+                    "bytes_used": pages.used_bytes(fmt),
+                    "requests": self.requests[fmt],
+                    "sealed_pages": self.sealed[fmt],
+                    "compressed_pages": self.compressed[fmt],
+                }
+                for fmt in Format
+            },
+            "spilled_pages": self.spilled,
+        }
+
+
+class KvMetrics:
+    """Publishes the books.
+
+    Args:
+        labels: SGLang's own.
+    """
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        self._labels = dict(labels)
+        self._bytes = create(table.KV_BYTES, labels)
+        self._peak = create(table.KV_PEAK, labels)
+        self._counters = {
+            "requests": create(table.KV_REQUESTS, labels),
+            "sealed": create(table.KV_SEALED, labels),
+            "compressed": create(table.KV_COMPRESSED, labels),
+        }
+        self._spilled = create(table.KV_SPILLED, labels)
+        self._published = KvBooks()
+
+    def publish(self, books: KvBooks, allocator: MixedAllocator) -> None:
+        """Bring the metrics up to date."""
+        for fmt, size in allocator.used_bytes().items():
+            self._bytes.labels(**self._labels, format=fmt.label).set(size)
+        self._peak.labels(**self._labels).set(allocator.peak_bytes)
+        for name, counter in self._counters.items():
+            now, before = getattr(books, name), getattr(self._published, name)
+            for fmt in Format:
+                if now[fmt] > before[fmt]:
+                    counter.labels(**self._labels, format=fmt.label).inc(now[fmt] - before[fmt])
+                    before[fmt] = now[fmt]
+        if books.spilled > self._published.spilled:
+            self._spilled.labels(**self._labels).inc(books.spilled - self._published.spilled)
+            self._published.spilled = books.spilled

@@ -1,0 +1,68 @@
+"""SGLang's KV pool on memory with regions: native pages, and pages sealed into 8 or 4 bits, in one slot space."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from sglang.srt.mem_cache.memory_pool import MHATokenToKVPool
+
+from superinfer import kernels
+from superinfer.kernels.memory import huge_zeros
+from superinfer.kv import PAGE_TOKENS, Format, KvShape, Page, Regions
+from superinfer.srt.kv import NUMBERS
+from superinfer.srt.kv.sizes import regions_of, tokens_of
+
+
+class MixedKVPool(MHATokenToKVPool):
+    """Two memories a layer, for keys and for values, each cut into regions.
+
+    ``k_buffer`` and ``v_buffer`` show a layer's memory as the native slots that all of it would hold,
+    ``[slots, heads, dim]``; new keys and values are only ever written to native slots.
+
+    Attributes:
+        regions: How the memory is cut at the start.
+        slots: int64 ``[3]``: where the formats begin, for kernels.
+    """
+
+    regions: Regions
+    slots: torch.Tensor
+
+    def seal(self, sources: list[int], targets: list[int]) -> None:
+        """Write pages again in a coarser format, in all layers.
+
+        Args:
+            sources: First slots of full pages.
+            targets: First slots of free pages of coarser formats.
+        """
+        source, target = torch.tensor(sources, dtype=torch.int64), torch.tensor(targets, dtype=torch.int64)
+        for k_memory, v_memory in zip(self.k_buffer, self.v_buffer, strict=True):
+            kernels.seal_pages(k_memory, v_memory, self.slots, source, target)
+
+    def poison(self, pages: Sequence[Page]) -> None:
+        """Make what these pages hold not-a-number, whatever the format."""
+        shape = self.regions.shape
+        for page in pages:
+            for memories, size in (
+                (self.k_buffer, shape.key_page_bytes(page.format)),
+                (self.v_buffer, shape.value_page_bytes(page.format)),
+            ):
+                for memory in memories:
+                    memory.view(torch.uint8).view(-1)[page.number * size : (page.number + 1) * size] = 0xFF
+
+    def get_kv_size_bytes(self) -> tuple[int, int]:
+        """Bytes of keys and of values."""
+        return sum(memory.nbytes for memory in self.k_buffer), sum(memory.nbytes for memory in self.v_buffer)
+
+    def _create_buffers(self) -> None:
+        shape = KvShape(self.layer_num, self.head_num, self.head_dim, self.v_head_dim, NUMBERS[self.dtype])
+        self.regions = regions_of(shape)
+        assert self.size == tokens_of(self.regions), "the pool was sized by MixedPoolConfigurator"
+        assert self.page_size == PAGE_TOKENS, "support.check saw to it"
+        self.slots = torch.tensor(self.regions.slots)
+        rows = self.regions.capacity(Format.NATIVE) * PAGE_TOKENS
+        shapes = [(rows, self.head_num, dim) for dim in (self.head_dim, self.v_head_dim)]
+        memories = huge_zeros([(shape, self.dtype) for _ in range(self.layer_num) for shape in shapes])
+        self.k_buffer, self.v_buffer = memories[::2], memories[1::2]
+        self.k_scale_buffer = self.v_scale_buffer = None
+        self._kv_buffer_descs: list[Any] = []  # for transfers between servers, which support.check refuses
+        self._init_data_ptrs_and_strides()
