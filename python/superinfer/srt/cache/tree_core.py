@@ -7,6 +7,7 @@ from sglang.srt.mem_cache.unified_cache.components.base import ComponentType, Ev
 from sglang.srt.mem_cache.unified_cache.components.full import FullComponent
 from sglang.srt.mem_cache.unified_cache.unified_tree_core import UnifiedTreeCore
 
+from superinfer.cache.claims import Level
 from superinfer.srt.cache.book import TreeBook
 
 
@@ -108,8 +109,13 @@ class LearnedTreeCore(UnifiedTreeCore):
         return super().evict_device_leaf(node_id, copy)
 
     def worth_offloading(self, node_id: int) -> bool:
-        """Whether a node that has to leave the device should be copied to the host instead of being dropped."""
-        return False
+        """Whether a node that has to leave the device should be copied to the host instead of being dropped.
+
+        Asked where the host tier is written at eviction. What belongs to sessions that have ended is dropped.
+        """
+        slot = self.book.evictor.nodes.slots[self.book.names.of(self.node_by_id(node_id))]
+        level, _ = self.book.claims.level(slot, self.book.now_s())
+        return level > Level.ENDED
 
     def check_book(self) -> None:
         """Compare the book with the tree: for tests.
