@@ -33,7 +33,7 @@ from superinfer.models import ensure_default_model
 from superinfer.sim.cache.trace import read_requests
 from superinfer.workload.attainment import percentile
 
-_PROMISES = {
+_PROMISES: Mapping[Urgency, Mapping[str, Any]] = {
     Urgency.PLAIN: {},
     Urgency.CHAT: {"slo": {"class": "interactive", "ttft_ms": 1500, "tpot_ms": 150}},
     Urgency.AGENT: {"slo": {"class": "standard", "deadline_ms": 8000}},

@@ -49,7 +49,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str]) -> int:
     options = parse_arguments(argv)
     try:
-        result = {part: asyncio.run(PARTS[part](options)) for part in options.parts}
+        result: dict[str, Any] = {part: asyncio.run(PARTS[part](options)) for part in options.parts}
     except EngineError as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1
@@ -109,7 +109,7 @@ async def equal_budget(options: argparse.Namespace) -> dict[str, Any]:
 
 async def speed(options: argparse.Namespace) -> dict[str, Any]:
     """What the machinery costs where memory is no concern: rounds in turn, medians of the ratios of neighbours."""
-    works = {
+    works: dict[str, tuple[Decode | Prefill, Urgency]] = {
         "decode 8 requests, native": (Decode(8, 48), Urgency.PLAIN),
         "decode 8 requests, batch": (Decode(8, 48), Urgency.BATCH),
         "prompts of 512, native": (Prefill(512, 3), Urgency.PLAIN),

@@ -17,7 +17,7 @@ Starter = Callable[[Setting, Targets, int], Engine]
 def _fields(targets: Targets, kv: str | None) -> Mapping[Urgency, Mapping[str, Any]]:
     """What requests are promised; ``kv`` for all of them, or as their classes say."""
     format_of = {} if kv is None else {"kv": kv}
-    promises = {
+    promises: dict[Urgency, dict[str, Any]] = {
         Urgency.PLAIN: {"class": "standard"},
         Urgency.CHAT: {"class": "interactive", "ttft_ms": targets.ttft_ms, "tpot_ms": targets.tpot_ms},
         Urgency.AGENT: {"class": "standard", "deadline_ms": targets.step_ms},

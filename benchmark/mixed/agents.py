@@ -9,10 +9,12 @@ from typing import Any
 import httpx
 import msgspec
 
-import superinfer
 from benchmark.engine.client import SERVED_MODEL_NAME, Answer, EngineError
 from benchmark.engine.workloads import Request, Urgency
-from superinfer import HTTPBackend, OpenAIBackend, gen
+from superinfer.lang.api import gen
+from superinfer.lang.backends.http import HTTPBackend
+from superinfer.lang.backends.openai import OpenAIBackend
+from superinfer.lang.definition import function
 
 STEP_TOKENS = 24
 TOOL_S = 0.5
@@ -43,7 +45,7 @@ class Step:
     last_token_s: float
 
 
-@superinfer.function
+@function
 def think(s: Any, agent: Agent, promise: Any) -> list[Step]:
     """The program."""
     steps = []
