@@ -37,12 +37,12 @@ class Limits:
     huge_pages: float
     bf16_flop_per_s: float = 0.0
 
-    def with_weights_of(self, size_bytes: int) -> "Limits":
-        """The same machine, multiplying float32 by weights of so many bytes as fast as it can.
+    def for_weights(self, *, bfloat: bool) -> "Limits":
+        """The same machine, multiplying float32 by weights of bfloat16, or of another type, as fast as it can.
 
-        A float32 is the sum of three bfloat16: with weights of 16 bits, three such products give what float32 would.
+        A float32 is the sum of three bfloat16: with weights of bfloat16, three such products give what float32 would.
         """
-        in_thirds = self.bf16_flop_per_s / 3 if size_bytes == 2 else 0.0
+        in_thirds = self.bf16_flop_per_s / 3 if bfloat else 0.0
         return replace(self, fp32_flop_per_s=max(self.fp32_flop_per_s, in_thirds))
 
 

@@ -53,7 +53,7 @@ def all_bounds(plan: Plan, engines: list[str], shape: ModelShape, limits: Limits
     bounds: Bounds = {}
     for engine in engines:
         size_bytes = bytes_per_weight(engine, shape)
-        weight_bytes, able = shape.weight_bytes(size_bytes), limits.with_weights_of(size_bytes)
+        weight_bytes, able = shape.weight_bytes(size_bytes), limits.for_weights(bfloat=shape.bfloat and size_bytes == 2)
         bounds[engine] = {
             throughput_name(workload): bound
             for workload in plan.workloads

@@ -27,6 +27,7 @@ class ModelShape:
         kv_numbers: Numbers that the KV cache holds for one position.
         pair_flop: Floating-point operations of attention for one query and one position that it attends to.
         half: Every weight of the checkpoint is a number of 16 bits.
+        bfloat: All of these are bfloat16.
     """
 
     body: int
@@ -34,6 +35,7 @@ class ModelShape:
     kv_numbers: int
     pair_flop: int
     half: bool
+    bfloat: bool = False
 
     @property
     def float32_bytes(self) -> int:
@@ -68,6 +70,7 @@ def model_shape(model: Path) -> ModelShape:
         # A product of query and key, and one of weight and value, of two operations per number each.
         pair_flop=4 * config.num_hidden_layers * config.num_attention_heads * config.head_dim,
         half=all(dtype in _HALF_TYPES for dtype, _ in tensors.values()),
+        bfloat=all(dtype == "BF16" for dtype, _ in tensors.values()),
     )
 
 
