@@ -16,6 +16,5 @@ def parse_bytes(size: int | str) -> int:
     match = _SIZE.fullmatch(str(size).strip())
     if match is None:
         raise ValueError(f'must be a number of bytes, or text such as "512m" or "2g", not {size!r}')
-    return (
-        int(float(match[1]) * UNITS[match[2].lower()]) if "." in match[1] else int(match[1]) * UNITS[match[2].lower()]
-    )
+    amount = float(match[1]) if "." in match[1] else int(match[1])
+    return int(amount * UNITS[match[2].lower()])
