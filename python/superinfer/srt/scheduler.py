@@ -141,8 +141,8 @@ class SLOScheduler(Scheduler):
 
     def tend_cache(self, running_batch: Any) -> None:
         """Release pins that have timed out, and those in the way of the longest request."""
-        if self.cache_ends is None:
-            return
+        if self.cache_ends is None or not self.cache_ends.pins.pins:
+            return  # the usual case, in every pass: nothing to go through the requests for
         reqs = [*self.waiting_queue, *running_batch.reqs, *([self.chunked_req] if self.chunked_req else [])]
         room = 2 * self.page_size
         needs = (len(req.origin_input_ids) + (req.sampling_params.max_new_tokens or 1) + room for req in reqs)

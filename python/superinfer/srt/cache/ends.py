@@ -37,10 +37,9 @@ class Ends:
         self._tell()
 
     def follow(self, longest_tokens: int) -> None:
-        """In each pass."""
-        if self._pins.pins:
-            self._pins.follow(self._cache.book.now_s(), longest_tokens)
-            self._tell()
+        """In each pass in which something is pinned."""
+        self._pins.follow(self._cache.book.now_s(), longest_tokens)
+        self._tell()
 
     def _expect(self, req: Any, until_s: float) -> None:
         path = self._cache.path_tokens(req.last_node)
