@@ -37,13 +37,14 @@ class Limits:
     huge_pages: float
     bf16_flop_per_s: float = 0.0
 
-    def for_weights(self, *, bfloat: bool) -> "Limits":
-        """The same machine, multiplying float32 by weights of bfloat16, or of another type, as fast as it can.
+    def by_products(self, products: int) -> "Limits":
+        """The same machine, multiplying float32 as fast as it can.
 
-        A float32 is the sum of three bfloat16: with weights of bfloat16, three such products give what float32 would.
+        Args:
+            products: So many of bfloat16 give what one of float32 would, with the weights at hand; 0 if none do.
         """
-        in_thirds = self.bf16_flop_per_s / 3 if bfloat else 0.0
-        return replace(self, fp32_flop_per_s=max(self.fp32_flop_per_s, in_thirds))
+        in_parts = self.bf16_flop_per_s / products if products else 0.0
+        return replace(self, fp32_flop_per_s=max(self.fp32_flop_per_s, in_parts))
 
 
 def measure_limits(threads: int) -> Limits:

@@ -12,7 +12,7 @@ from benchmark.engine.limits import Limits, best
 from benchmark.engine.measure import Measurement
 from benchmark.engine.memory import resident_weights
 from benchmark.engine.plans import Plan
-from benchmark.engine.shape import ModelShape
+from benchmark.engine.shape import FLOAT32_BYTES, ModelShape
 from benchmark.engine.stats import Spread
 from benchmark.engine.summary import READY, Summary, ratios, summarise
 from benchmark.engine.workloads import Mixed
@@ -53,7 +53,8 @@ def all_bounds(plan: Plan, engines: list[str], shape: ModelShape, limits: Limits
     bounds: Bounds = {}
     for engine in engines:
         size_bytes = bytes_per_weight(engine, shape)
-        weight_bytes, able = shape.weight_bytes(size_bytes), limits.for_weights(bfloat=shape.bfloat and size_bytes == 2)
+        able = limits.by_products(shape.products if size_bytes < FLOAT32_BYTES else 0)
+        weight_bytes = shape.weight_bytes(size_bytes)
         bounds[engine] = {
             throughput_name(workload): bound
             for workload in plan.workloads

@@ -27,7 +27,8 @@ class ModelShape:
         kv_numbers: Numbers that the KV cache holds for one position.
         pair_flop: Floating-point operations of attention for one query and one position that it attends to.
         half: Every weight of the checkpoint is a number of 16 bits.
-        bfloat: All of these are bfloat16.
+        products: Products of bfloat16 that give what one of float32 with these weights would: three if all of them are
+            bfloat16, five if some are float16 (the sum of two bfloat16); 0 if they are not all of 16 bits.
     """
 
     body: int
@@ -35,7 +36,7 @@ class ModelShape:
     kv_numbers: int
     pair_flop: int
     half: bool
-    bfloat: bool = False
+    products: int = 0
 
     @property
     def float32_bytes(self) -> int:
@@ -63,14 +64,16 @@ def model_shape(model: Path) -> ModelShape:
     tensors = {name: tensor for file in model.glob("*.safetensors") for name, tensor in _header(file).items()}
     counts = {name: prod(shape) for name, (_, shape) in tensors.items()}
     embedding = counts.pop("model.embed_tokens.weight")
+    types = {dtype for dtype, _ in tensors.values()}
+    half = types <= _HALF_TYPES
     return ModelShape(
         body=sum(counts.values()) - counts.get("lm_head.weight", 0),
         head=embedding,
         kv_numbers=2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim,
         # A product of query and key, and one of weight and value, of two operations per number each.
         pair_flop=4 * config.num_hidden_layers * config.num_attention_heads * config.head_dim,
-        half=all(dtype in _HALF_TYPES for dtype, _ in tensors.values()),
-        bfloat=all(dtype == "BF16" for dtype, _ in tensors.values()),
+        half=half,
+        products=(5 if "F16" in types else 3) if half else 0,
     )
 
 

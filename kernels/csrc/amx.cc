@@ -1,4 +1,4 @@
-// The kernels of avx512, with products of bfloat16 weights on AMX. Compiled with the flags of avx512.
+// The kernels of avx512, with products of 16-bit weights on AMX. Compiled with the flags of avx512.
 #include "amx.h"
 
 #if SUPERINFER_HAS_AMX
@@ -20,9 +20,18 @@ bool request_tiles() {
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
+template <class W>
+bool product(const PackedLinearParams& params) {
+  return params.rows == 1 ? amx_row<W>(params) : amx_linear<W>(params);
+}
+
+bool linear_of_16_bits(const PackedLinearParams& params) {
+  if (params.weight_dtype == DType::kBFloat16) return product<BFloat16>(params);
+  return params.weight_dtype == DType::kFloat16 && product<Half>(params);
+}
+
 void linear(const PackedLinearParams& params) {
-  const bool fits = params.weight_dtype == DType::kBFloat16 && params.rows > 0;
-  const bool done = fits && (params.rows == 1 ? amx_row(params) : amx_linear(params));
+  const bool done = params.rows > 0 && linear_of_16_bits(params);
   if (!done) avx512::kernel_table().packed_linear(params);
 }
 

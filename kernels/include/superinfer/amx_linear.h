@@ -1,7 +1,8 @@
-// Product with packed bfloat16 weights on the tile multipliers of AMX, to the precision of float32.
+// Product with packed weights of 16 bits on the tile multipliers of AMX, to the precision of float32.
 //
-// The multipliers take bfloat16 and add up in float32. The weight is bfloat16, and a float32 activation is the sum of three
-// bfloat16, so that three products give what float32 would; the multipliers are much more than three times as fast.
+// The multipliers take bfloat16 and add up in float32. A float32 activation is the sum of three bfloat16, and a float16
+// weight of two, so that three products with a bfloat16 weight, or five with a float16 one, give what float32 would; the
+// multipliers are much more than five times as fast.
 // Every row has its own sums, added in one order whatever is beside it: it has the same bits alone and in a batch.
 #pragma once
 
@@ -21,6 +22,9 @@ constexpr int64_t kOwnTerms = 4;
 // Steps by which the weights' order is ahead of the multipliers: what was just written is not there to be loaded yet.
 constexpr int64_t kAhead = 4;
 
+// Steps of ordered weights that are kept where nobody comes back for them: few enough for the first-level cache.
+constexpr int64_t kRing = 2 * kAhead;
+
 struct AmxPlan {
   explicit AmxPlan(const PackedLinearParams& p)
       : row_tiles(div_up(p.rows, kTileRows)),
@@ -30,7 +34,10 @@ struct AmxPlan {
         block_tiles(round_up(div_up(row_tiles, blocks), 2)) {}
 
   int64_t tile_stride() const { return steps * kTerms * kTileNumbers; }  // of activations, from row tile to row tile
-  int64_t weights() const { return 2 * steps * kTileNumbers; }          // two panels
+  template <class W>
+  int64_t weights() const {  // of two panels
+    return 2 * steps * kWeightTerms<W> * kTileNumbers;
+  }
 
   int64_t row_tiles, steps, panels, blocks, block_tiles;
 };
@@ -69,50 +76,62 @@ inline void finish_tiles(const PackedLinearParams& p, int64_t tile, int64_t pane
   }
 }
 
+// Whether a product is the first to meet its panels, and whether it is the last.
+struct Turn {
+  bool first, last;
+};
+
 // One or two row tiles times PANELS panels. The first to meet the panels orders their weights, a step ahead of the
 // multipliers: memory is read while they work.
-template <int ROWS, int PANELS>
+template <class W, int ROWS, int PANELS>
 inline void amx_product(const PackedLinearParams& p, const AmxPlan& plan, const uint16_t* terms, int64_t tile,
-                        int64_t panel, bool first, uint16_t* weights) {
-  const uint16_t* from = static_cast<const uint16_t*>(p.weight) + panel * p.inputs * kPanel;
+                        int64_t panel, Turn turn, uint16_t* weights) {
+  constexpr int64_t kTiles = kWeightTerms<W> * kTileNumbers;
+  const W* from = static_cast<const W*>(p.weight) + panel * p.inputs * kPanel;
+  const int64_t kept = turn.first && turn.last ? kRing - 1 : ~int64_t{0};
+  const auto place = [&](int64_t step) { return weights + (step & kept) * PANELS * kTiles; };
   const auto order = [&](int64_t step) {
     const int64_t input = step * kTileInputs;
     for (int64_t j = 0; j < PANELS; ++j) {
-      const uint16_t* at = from + (j * p.inputs + input) * kPanel;
-      for (int64_t line = 0; line < kTileRows; ++line) __builtin_prefetch(at + kPrefetch * kPanel + line * kTileInputs);
-      pair_inputs(at, p.inputs - input, weights + (step * PANELS + j) * kTileNumbers);
+      const W* at = from + (j * p.inputs + input) * kPanel;
+      const W* ahead = from + j * p.inputs * kPanel + ahead_of(input, p.inputs, p.inputs * kPanel, PANELS);
+      for (int64_t line = 0; line < kTileRows; ++line) __builtin_prefetch(ahead + line * kTileInputs);
+      pair_inputs(at, p.inputs - input, place(step) + j * kTiles);
     }
   };
   clear_sums<ROWS, PANELS>();
-  const int64_t ahead = first ? smaller(kAhead, plan.steps) : 0;
+  const int64_t ahead = turn.first ? smaller(kAhead, plan.steps) : 0;
   for (int64_t step = 0; step < ahead; ++step) order(step);
   const uint16_t* left = terms + tile * plan.tile_stride();
   for (int64_t step = 0; step < plan.steps; ++step) {
-    if (first && step + kAhead < plan.steps) order(step + kAhead);
-    multiply_tiles<ROWS, PANELS>(left + step * kTerms * kTileNumbers, plan.tile_stride(),
-                                 weights + step * PANELS * kTileNumbers);
+    if (turn.first && step + kAhead < plan.steps) order(step + kAhead);
+    multiply_tiles<W, ROWS, PANELS>(left + step * kTerms * kTileNumbers, plan.tile_stride(),
+                                    place(step));
   }
   finish_tiles<ROWS, PANELS>(p, tile, panel);
 }
 
-template <int PANELS>
+template <class W, int PANELS>
 inline void amx_panels(const PackedLinearParams& p, const AmxPlan& plan, const uint16_t* terms, int64_t block,
                        int64_t panel, uint16_t* weights) {
   const int64_t begin = block * plan.block_tiles;
   const int64_t end = smaller(begin + plan.block_tiles, plan.row_tiles);
   int64_t tile = begin;
-  for (; tile + 2 <= end; tile += 2) amx_product<2, PANELS>(p, plan, terms, tile, panel, tile == begin, weights);
-  if (tile < end) amx_product<1, PANELS>(p, plan, terms, tile, panel, tile == begin, weights);
+  for (; tile + 2 <= end; tile += 2) {
+    amx_product<W, 2, PANELS>(p, plan, terms, tile, panel, {tile == begin, tile + 2 == end}, weights);
+  }
+  if (tile < end) amx_product<W, 1, PANELS>(p, plan, terms, tile, panel, {tile == begin, true}, weights);
 }
 
 // False if there is no memory for the terms; then nothing was done.
+template <class W>
 inline bool amx_linear(const PackedLinearParams& p) {
   static thread_local Scratch scratch;
   const AmxPlan plan(p);
   const int64_t threads = omp_get_max_threads();
   const int64_t terms_size = plan.row_tiles * plan.tile_stride();
   const bool own = plan.row_tiles <= kOwnTerms;
-  float* room = scratch.reserve(((own ? threads : 1) * terms_size + threads * plan.weights()) / 2);
+  float* room = scratch.reserve(((own ? threads : 1) * terms_size + threads * plan.weights<W>()) / 2);
   if (room == nullptr) return false;
   const int64_t turns = larger<int64_t>(1, threads * kTurns / plan.blocks);
   const int64_t group = round_up(div_up(plan.panels, turns), 2);
@@ -120,8 +139,8 @@ inline bool amx_linear(const PackedLinearParams& p) {
   {
     configure_tiles(smaller(kTileRows, p.rows));
     const int64_t thread = omp_get_thread_num();
-    uint16_t* weights = reinterpret_cast<uint16_t*>(room) + thread * plan.weights();
-    uint16_t* terms = reinterpret_cast<uint16_t*>(room) + threads * plan.weights() + (own ? thread * terms_size : 0);
+    uint16_t* weights = reinterpret_cast<uint16_t*>(room) + thread * plan.weights<W>();
+    uint16_t* terms = reinterpret_cast<uint16_t*>(room) + threads * plan.weights<W>() + (own ? thread * terms_size : 0);
     const auto split = [&](int64_t tile) { split_row_tile(p, plan, tile, terms + tile * plan.tile_stride()); };
     if (own) {
       for (int64_t tile = 0; tile < plan.row_tiles; ++tile) split(tile);
@@ -134,8 +153,8 @@ inline bool amx_linear(const PackedLinearParams& p) {
       for (int64_t begin = 0; begin < plan.panels; begin += group) {
         const int64_t end = smaller(begin + group, plan.panels);
         int64_t panel = begin;
-        for (; panel + 2 <= end; panel += 2) amx_panels<2>(p, plan, terms, block, panel, weights);
-        if (panel < end) amx_panels<1>(p, plan, terms, block, panel, weights);
+        for (; panel + 2 <= end; panel += 2) amx_panels<W, 2>(p, plan, terms, block, panel, weights);
+        if (panel < end) amx_panels<W, 1>(p, plan, terms, block, panel, weights);
       }
     }
     _tile_release();

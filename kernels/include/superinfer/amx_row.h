@@ -10,6 +10,9 @@
 
 namespace superinfer::SUPERINFER_ISA {
 
+template <class W>
+constexpr int64_t kProducts = kWeightTerms<W> == 1 ? kTerms : 2 * kTerms - 1;
+
 // Terms of a row: for each of them the inputs, as float32, padded to whole steps.
 inline void split_alone(const PackedLinearParams& p, int64_t padded, float* to) {
   for (int64_t input = 0; input < padded; input += kWidth) {
@@ -23,26 +26,33 @@ inline void split_alone(const PackedLinearParams& p, int64_t padded, float* to) 
   }
 }
 
-template <int PANELS>
+template <class W, int PANELS>
 SUPERINFER_INLINE void row_panels(const PackedLinearParams& p, const float* terms, int64_t padded, int64_t panel) {
   const int64_t stride = p.inputs * kPanel;
-  const BFloat16* from = static_cast<const BFloat16*>(p.weight) + panel * stride;
+  const W* from = static_cast<const W*>(p.weight) + panel * stride;
   Vec sum[PANELS];
   for (Vec& s : sum) s = set1(0.0f);
   for (int64_t begin = 0; begin < p.inputs; begin += kTileInputs) {
-    Vec part[2][kTerms][PANELS];
+    Vec part[2][kProducts<W>][PANELS];
     for (auto& of_parity : part) {
-      for (auto& of_term : of_parity) {
-        for (Vec& s : of_term) s = set1(0.0f);
+      for (auto& of_product : of_parity) {
+        for (Vec& s : of_product) s = set1(0.0f);
       }
     }
     const auto add = [&](int64_t input, int parity) {
+      const int64_t ahead = ahead_of(input, p.inputs, stride, PANELS);
       for (int j = 0; j < PANELS; ++j) {
-        const BFloat16* at = from + j * stride + input * kPanel;
-        if (parity == 0) __builtin_prefetch(at + kPrefetch * kPanel);
-        const Vec weight = load(at);
-        for (int64_t term = 0; term < kTerms; ++term) {
-          part[parity][term][j] = fma(set1(terms[term * padded + input]), weight, part[parity][term][j]);
+        const W* at = from + j * stride + input * kPanel;
+        if (parity == 0) __builtin_prefetch(from + j * stride + ahead);
+        Vec weight = load(at);
+        int64_t product = 0;
+        for (int64_t weight_term = 0; weight_term < kWeightTerms<W>; ++weight_term) {
+          const Vec high = kWeightTerms<W> == 1 ? weight : upper_half(weight);
+          for (int64_t term = 0; term < terms_to_meet(weight_term); ++term, ++product) {
+            Vec& to = part[parity][product][j];
+            to = fma(set1(terms[term * padded + input]), high, to);
+          }
+          weight = weight - high;
         }
       }
     };
@@ -53,17 +63,18 @@ SUPERINFER_INLINE void row_panels(const PackedLinearParams& p, const float* term
       add(input + 1, 1);
     }
     if (input < end) add(input, 0);
-    for (int64_t term = 0; term < kTerms; ++term) {
-      for (int j = 0; j < PANELS; ++j) sum[j] = sum[j] + (part[0][term][j] + part[1][term][j]);
+    for (int64_t product = 0; product < kProducts<W>; ++product) {
+      for (int j = 0; j < PANELS; ++j) sum[j] = sum[j] + (part[0][product][j] + part[1][product][j]);
     }
   }
   for (int j = 0; j < PANELS; ++j) finish(p, 0, (panel + j) * kPanel, true, sum[j]);
 }
 
 // False if there is no memory for the terms; then nothing was done.
+template <class W>
 inline bool amx_row(const PackedLinearParams& p) {
   static thread_local Scratch scratch;
-  constexpr int kTogether = 4;
+  constexpr int kTogether = kWeightTerms<W> == 1 ? 4 : 2;  // as many as the registers hold sums for
   const int64_t padded = round_up(p.inputs, kTileInputs);
   float* terms = scratch.reserve(kTerms * padded);
   if (terms == nullptr) return false;
@@ -74,8 +85,8 @@ inline bool amx_row(const PackedLinearParams& p) {
   for (int64_t begin = 0; begin < panels; begin += group) {
     const int64_t end = smaller(begin + group, panels);
     int64_t panel = begin;
-    for (; panel + kTogether <= end; panel += kTogether) row_panels<kTogether>(p, terms, padded, panel);
-    for (; panel < end; ++panel) row_panels<1>(p, terms, padded, panel);
+    for (; panel + kTogether <= end; panel += kTogether) row_panels<W, kTogether>(p, terms, padded, panel);
+    for (; panel < end; ++panel) row_panels<W, 1>(p, terms, padded, panel);
   }
   return true;
 }

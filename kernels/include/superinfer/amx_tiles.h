@@ -1,6 +1,8 @@
 // Tiles of AMX: sixteen rows of 64 bytes, and the product of two of them.
 #pragma once
 
+#include <type_traits>
+
 #include "superinfer/simd.h"
 
 namespace superinfer::SUPERINFER_ISA {
@@ -8,7 +10,15 @@ namespace superinfer::SUPERINFER_ISA {
 constexpr int64_t kTileRows = 16;
 constexpr int64_t kTileInputs = 32;                        // numbers of 16 bits in a row
 constexpr int64_t kTileNumbers = kTileRows * kTileInputs;  // a kibibyte
-constexpr int64_t kTerms = 3;
+constexpr int64_t kTerms = 3;                              // bfloat16 that a float32 activation is the sum of
+
+// Bfloat16 that a weight is the sum of. A float16 has eleven significant bits: eight, and three.
+template <class W>
+constexpr int64_t kWeightTerms = std::is_same_v<W, Half> ? 2 : 1;
+
+// Terms of the activations that meet a term of the weights. The third times the second is below the last bit of the
+// whole product: an eighth of float32's rounding.
+constexpr int64_t terms_to_meet(int64_t weight_term) { return weight_term == 0 ? kTerms : kTerms - 1; }
 
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
@@ -49,9 +59,9 @@ SUPERINFER_INLINE void split_row(Vec low, Vec high, uint16_t* to) {
   }
 }
 
-// The weights of a panel for kTileInputs inputs, pairs of inputs side by side as the multiplier wants them. Of the
-// inputs there are so many; the others become 0.
-SUPERINFER_INLINE void pair_inputs(const uint16_t* panel, int64_t inputs, uint16_t* to) {
+// The terms of weights as tiles, one after the other, for kTileInputs inputs of a panel: pairs of inputs side by side as
+// the multiplier wants them. Of the inputs there are so many; the others become 0.
+SUPERINFER_INLINE void pair_inputs(const BFloat16* panel, int64_t inputs, uint16_t* to) {
   alignas(64) static constexpr uint16_t kPairs[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                                                       8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
   const __m512i order = _mm512_load_si512(kPairs);
@@ -63,19 +73,39 @@ SUPERINFER_INLINE void pair_inputs(const uint16_t* panel, int64_t inputs, uint16
   }
 }
 
-// Adds to ROWS x PANELS tiles of sums what kTileInputs inputs give: all terms of the activations, the largest first.
-template <int ROWS, int PANELS>
+// Numbers that are bfloat16, each in the upper half of 32 bits, side by side in pairs: an even input's first.
+SUPERINFER_INLINE __m512i beside(Vec even, Vec odd) {
+  return _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(even.v), 16), _mm512_castps_si512(odd.v));
+}
+
+SUPERINFER_INLINE void pair_inputs(const Half* panel, int64_t inputs, uint16_t* to) {
+  for (int64_t pair = 0; pair < kTileRows; ++pair) {
+    const Half* at = panel + pair * 2 * kTileRows;
+    const int64_t left = inputs - 2 * pair;
+    const Vec even = left >= 1 ? load(at) : set1(0.0f), odd = left >= 2 ? load(at + kTileRows) : set1(0.0f);
+    const Vec even_high = upper_half(even), odd_high = upper_half(odd);
+    _mm512_store_si512(to + pair * kTileInputs, beside(even_high, odd_high));
+    _mm512_store_si512(to + kTileNumbers + pair * kTileInputs, beside(even - even_high, odd - odd_high));
+  }
+}
+
+// Adds to ROWS x PANELS tiles of sums what kTileInputs inputs give: for each term of the weights, the terms of the
+// activations, the largest first.
+template <class W, int ROWS, int PANELS>
 SUPERINFER_INLINE void multiply_tiles(const uint16_t* activations, int64_t row_stride, const uint16_t* weights) {
-  _tile_loadd(4, weights, 64);
-  if constexpr (PANELS > 1) _tile_loadd(5, weights + kTileNumbers, 64);
-  for (int64_t term = 0; term < kTerms; ++term) {
-    _tile_loadd(6, activations + term * kTileNumbers, 64);
-    _tile_dpbf16ps(0, 6, 4);
-    if constexpr (PANELS > 1) _tile_dpbf16ps(1, 6, 5);
-    if constexpr (ROWS > 1) {
-      _tile_loadd(7, activations + row_stride + term * kTileNumbers, 64);
-      _tile_dpbf16ps(2, 7, 4);
-      if constexpr (PANELS > 1) _tile_dpbf16ps(3, 7, 5);
+  for (int64_t weight_term = 0; weight_term < kWeightTerms<W>; ++weight_term) {
+    const uint16_t* right = weights + weight_term * kTileNumbers;
+    _tile_loadd(4, right, 64);
+    if constexpr (PANELS > 1) _tile_loadd(5, right + kWeightTerms<W> * kTileNumbers, 64);
+    for (int64_t term = 0; term < terms_to_meet(weight_term); ++term) {
+      _tile_loadd(6, activations + term * kTileNumbers, 64);
+      _tile_dpbf16ps(0, 6, 4);
+      if constexpr (PANELS > 1) _tile_dpbf16ps(1, 6, 5);
+      if constexpr (ROWS > 1) {
+        _tile_loadd(7, activations + row_stride + term * kTileNumbers, 64);
+        _tile_dpbf16ps(2, 7, 4);
+        if constexpr (PANELS > 1) _tile_dpbf16ps(3, 7, 5);
+      }
     }
   }
 }

@@ -33,6 +33,13 @@ constexpr int64_t kBatchFrom = 24, kManyFrom = 64;
 // Inputs ahead of their use that are asked for: a page's worth of a panel is beyond what the CPU foresees.
 constexpr int64_t kPrefetch = 96;
 
+// Where the weights lie that will be met kPrefetch inputs after this one: behind the last input of a panel, those of the panel
+// that comes as many further as are taken together. Of two panels, so many elements lie between.
+SUPERINFER_INLINE int64_t ahead_of(int64_t input, int64_t inputs, int64_t panel_stride, int64_t together) {
+  const int64_t next = input + kPrefetch;
+  return next < inputs ? next * kPanel : together * panel_stride + (next - inputs) * kPanel;
+}
+
 // At most so many rows share what a thread keeps in its second-level cache.
 constexpr int64_t kRowBlock = 144;
 
@@ -72,9 +79,10 @@ SUPERINFER_INLINE void packed_tile(const PackedLinearParams& p, const PanelBlock
   }
   for (int64_t k = 0; k < block.inputs; ++k) {
     Vec right[PANELS * kPanelVecs];
+    const int64_t ahead = ahead_of(k, block.inputs, block.panel_stride, PANELS);
     for (int j = 0; j < PANELS * kPanelVecs; ++j) {
       const W* panel = block.weight + (j / kPanelVecs) * block.panel_stride;
-      if (j % kPanelVecs == 0) __builtin_prefetch(panel + (k + kPrefetch) * kPanel);
+      if (j % kPanelVecs == 0) __builtin_prefetch(panel + ahead);
       right[j] = load(panel + k * kPanel + (j % kPanelVecs) * kWidth);
     }
     for (int i = 0; i < ROWS; ++i) {

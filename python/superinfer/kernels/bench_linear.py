@@ -1,7 +1,7 @@
 """Time the products of a step on every instruction set, in turn: ``python -m superinfer.kernels.bench_linear``.
 
-Prints the shortest of all rounds, for SmolLM2-135M's layers and its output projection with bfloat16 weights, which
-no cache holds.
+Prints the shortest of all rounds, for SmolLM2-135M's layers and its output projection with weights of 16 bits,
+which no cache holds.
 """
 
 import argparse
@@ -22,10 +22,13 @@ SAMPLED = 64
 """Rows that go through the output projection, at most: of a prompt only its last token does."""
 
 
-def packed(outputs: int, inputs: int) -> torch.Tensor:
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def packed(outputs: int, inputs: int, dtype: torch.dtype) -> torch.Tensor:
     """Random weights as the kernel wants them."""
-    weight = torch.empty(kernels.packed_shape(outputs, inputs), dtype=torch.bfloat16)
-    kernels.pack(normal(outputs, inputs, dtype=torch.bfloat16), weight)
+    weight = torch.empty(kernels.packed_shape(outputs, inputs), dtype=dtype)
+    kernels.pack(normal(outputs, inputs, dtype=dtype), weight)
     return weight
 
 
@@ -54,9 +57,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 32, 64, 128, 512])
+    parser.add_argument("--dtype", choices=DTYPES, default="bfloat16", help="of the weights")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    layers, head = [[packed(*shape) for shape in SHAPES] for _ in range(LAYERS)], packed(*HEAD)
+    dtype = DTYPES[arguments.dtype]
+    layers, head = [[packed(*shape, dtype) for shape in SHAPES] for _ in range(LAYERS)], packed(*HEAD, dtype)
     for rows in arguments.rows:
         best: dict[str, float] = {}
         for _ in range(arguments.rounds):

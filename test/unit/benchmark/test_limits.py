@@ -10,9 +10,9 @@ def test_the_best_of_each_limit_counts():
     assert best([Limits(1.0, 60.0, 0.5, 7.0), Limits(4.0, 20.0, 1.0, 9.0)]) == Limits(4.0, 60.0, 1.0, 9.0)
 
 
-@pytest.mark.parametrize(("bf16", "bfloat", "found"), [(90.0, True, 30.0), (90.0, False, 20.0), (45.0, True, 20.0)])
-def test_three_fast_products_are_one_with_weights_of_bfloat16(bf16, bfloat, found):
-    assert Limits(1.0, 20.0, 1.0, bf16).for_weights(bfloat=bfloat).fp32_flop_per_s == found
+@pytest.mark.parametrize(("products", "found"), [(3, 30.0), (4, 22.5), (5, 20.0), (0, 20.0)])
+def test_a_product_in_parts_counts_where_it_is_faster(products, found):
+    assert Limits(1.0, 20.0, 1.0, 90.0).by_products(products).fp32_flop_per_s == found
 
 
 def test_a_machine_that_runs_this_reads_and_multiplies_at_some_rate():
