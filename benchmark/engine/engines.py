@@ -90,6 +90,8 @@ def stock(setting: Setting) -> Engine:
             *(sys.executable, "-m", "sglang.launch_server", *_sglang_arguments(setting)),
             *("--attention-backend", "torch_native", "--sampling-backend", "pytorch"),
             *("--mem-fraction-static", "0.5", "--enable-priority-scheduling"),
+            # On a CPU, overlap only keeps each result back for a step.
+            "--disable-overlap-schedule",
         ],
         {**setting.thread_variables, "PYTHONPATH": path},
         priorities(chat=2, agent=1, batch=0),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from superinfer.srt.defaults import CPU_OVERLAP
 from support.server import running_server
 from support.tiny_model import make_tiny_model
 
@@ -46,8 +47,9 @@ def classes_file(tmp_path_factory) -> Path:
 def overlap_server(tiny_model, classes_file, tmp_path_factory):
     """Overlap scheduling, page size 1, our own classes file."""
     log = tmp_path_factory.mktemp("overlap") / "server.log"
+    overlap = STRICT | {CPU_OVERLAP: "1"}
     args = ["--model-path", str(tiny_model), "--slo-classes", str(classes_file), *SMALL]
-    with running_server(log, *args, "--enable-metrics", "--max-running-requests", "4", env=STRICT) as server:
+    with running_server(log, *args, "--enable-metrics", "--max-running-requests", "4", env=overlap) as server:
         yield server
 
 
@@ -57,7 +59,7 @@ def paged_server(tiny_model, tmp_path_factory):
     log = tmp_path_factory.mktemp("paged") / "server.log"
     args = ["--model-path", str(tiny_model), *SMALL, "--page-size", "16"]
     args += ["--chunked-prefill-size", "64"]
-    with running_server(log, *args, "--disable-overlap-schedule", env=STRICT, api_key=API_KEY) as server:
+    with running_server(log, *args, env=STRICT, api_key=API_KEY) as server:
         yield server
 
 

@@ -3,16 +3,21 @@
 An ``Engine`` shuts down by killing every child of its process, which in pytest's own would be the servers under test.
 """
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+
+from superinfer.srt.defaults import CPU_OVERLAP
 
 _engine = None
 
 
 def _start(settings):
     global _engine
+    # Overlap unless a case says otherwise, as on a GPU. What a CPU does by default is what the e2e tests see.
+    os.environ[CPU_OVERLAP] = "" if settings.get("disable_overlap_schedule") else "1"
     from superinfer import Engine
 
     _engine = Engine(**settings)

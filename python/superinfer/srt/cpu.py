@@ -5,6 +5,7 @@ the spot, and on torch operators where there is no compiler.
 """
 
 import logging
+import os
 import platform
 from typing import Any
 
@@ -17,7 +18,7 @@ from superinfer import kernels
 from superinfer.kv import PAGE_TOKENS
 from superinfer.srt import ATTENTION_BACKEND
 from superinfer.srt.cache import choice
-from superinfer.srt.defaults import decode_beside_prefill, mixed_kv, tree_in_python
+from superinfer.srt.defaults import CPU_OVERLAP, decode_beside_prefill, mixed_kv, tree_in_python
 from superinfer.srt.host import defaults as host_defaults
 from superinfer.srt.support import UnsupportedError
 
@@ -66,6 +67,9 @@ class PortableCpuPlatform(SRTPlatform):
         decode_beside_prefill(server_args)
         host_defaults.apply(server_args, on_cpu=True)
         choice.choose(server_args)
+        if not os.environ.get(CPU_OVERLAP):
+            # A step is done here when it has been launched: results would only wait for the end of the next one.
+            server_args.disable_overlap_schedule = True
         # An idle scheduler polls without pause otherwise, and takes a core from everything else on the host.
         server_args.sleep_on_idle = True
         if server_args.sampling_backend is None:

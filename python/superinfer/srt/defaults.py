@@ -6,6 +6,9 @@ from typing import Any
 from superinfer import config
 from superinfer.srt import ATTENTION_BACKEND
 
+CPU_OVERLAP = "SUPERINFER_CPU_OVERLAP"
+"""Environment variable that leaves overlap scheduling on on a CPU, for tests of what a GPU's server does."""
+
 
 def decode_beside_prefill(server_args: Any) -> None:
     """The rotating policy plans steps in which running requests decode while a prompt is computed."""
