@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     fitted = fit(runs[0])
     comparisons = {}
     for seed, run in zip(options.seeds, runs, strict=True):
-        comparisons[f"seed {seed}"] = compare(run, "rotation", fitted.swinging, fitted.steps)
+        comparisons[f"seed {seed}"] = compare(run, "rotation", fitted.swinging(run), fitted.steps)
     show_comparisons(comparisons)
     if options.json:
         result = {

@@ -108,7 +108,7 @@ def run(argv: Sequence[str]) -> int:
 def _validate(options: argparse.Namespace) -> int:
     measured, fitted = read_steps(options.validate), _fit(options)
     comparisons = {
-        name: compare(measured, name, fitted.swinging, fitted.steps)
+        name: compare(measured, name, fitted.swinging(measured), fitted.steps)
         if fitted
         else compare(measured, name, _machine(options))
         for name in policy_names(options.policy)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from superinfer.sched.line import OUTLIER
 from superinfer.sched.step_time import MIN_PREFILL_TOKENS, StepLoad
 from superinfer.sim.step_cost import StepCost
+from superinfer.sim.swings import Swinging, Swings
 from superinfer.workload.attainment import percentile
 from superinfer.workload.steps import MeasuredRun, MeasuredStep
 
@@ -60,8 +62,7 @@ class Fit:
         judged: Steps it was judged on.
         error_p50: Median of |predicted - taken| / taken over these.
         error_p90: 90th percentile of it.
-        swings: Taken over predicted of all steps, in the order in which they ran.
-        steps: The steps, and what each took in us, in that order.
+        steps: The steps, and what each took in us, in the order in which they ran.
     """
 
     machine: Measured
@@ -69,53 +70,27 @@ class Fit:
     judged: int
     error_p50: float
     error_p90: float
-    swings: tuple[float, ...]
     steps: tuple[tuple[StepLoad, int], ...]
 
-    @property
-    def swinging(self) -> "Swinging":
-        """The machine with the ups and downs that were measured: to compare with what was served on it."""
-        return Swinging(self.machine, self.swings)
+    def swinging(self, run: MeasuredRun) -> Swinging:
+        """The machine with its ups and downs, and the pauses of ``run``: to compare with what was served then.
 
+        Nobody foretells what else will have the machine, and it makes the 99th percentile.
+        """
+        return Swinging(self.machine, self._swings(run, computing=False), self._swings(run, computing=True))
 
-@dataclass(slots=True)
-class Swinging:
-    """A machine whose steps are as much off what is expected as when it was measured, and in that order.
-
-    Other things run on a machine, and for a while: single steps drawn at random would be too even.
-
-    Attributes:
-        machine: What is expected of it.
-        swings: Taken over expected; after the last comes the first.
-    """
-
-    machine: Measured
-    swings: Sequence[float]
-    _step: int = 0
-
-    @property
-    def kv_tokens(self) -> int:
-        """Tokens whose KV fits."""
-        return self.machine.kv_tokens
-
-    @property
-    def has_host(self) -> bool:
-        """Whether parked KV can go to host memory and come back."""
-        return self.machine.has_host
-
-    def step_us(self, load: StepLoad) -> int:
-        """Time of the next step."""
-        expected_us = self.machine.step_us(load)
-        self._step += 1
-        return max(round(expected_us * self.swings[self._step % len(self.swings)]), 1) if expected_us else 0
-
-    def prefill_alone_us(self, tokens: int) -> int:
-        """Time that is expected of a prompt on an idle machine, in one step."""
-        return self.machine.prefill_alone_us(tokens)
-
-    def load_back_us(self, tokens: int) -> int:
-        """Time to bring KV back from the host."""
-        return self.machine.load_back_us(tokens)
+    def _swings(self, run: MeasuredRun, *, computing: bool) -> Swings:
+        ratios, others = (
+            [
+                (taken_us, expected_us)
+                for load, taken_us in steps
+                if (load.prefill_tokens > 0) == computing and (expected_us := self.machine.step_us(load))
+            ]
+            for steps in (self.steps, [(load_of(step), step.elapsed_us) for step in run.steps])
+        )
+        factors = [min(taken_us / expected_us, OUTLIER) for taken_us, expected_us in ratios]
+        pauses_us = [max(taken_us - round(OUTLIER * expected_us), 0) for taken_us, expected_us in others]
+        return Swings(factors, pauses_us or [0])
 
 
 def fit(run: MeasuredRun) -> Fit:
@@ -133,8 +108,7 @@ def fit(run: MeasuredRun) -> Fit:
     machine = Measured(cost, run.kv_tokens, run.load_back_us_per_token)
     errors = [abs(machine.step_us(load_of(step)) - step.elapsed_us) / step.elapsed_us for step in judged]
     known = tuple((load_of(step), step.elapsed_us) for step in run.steps)
-    swings = tuple(elapsed_us / machine.step_us(load) for load, elapsed_us in known)
-    return Fit(machine, len(learnt), len(judged), percentile(errors, 50), percentile(errors, 90), swings, known)
+    return Fit(machine, len(learnt), len(judged), percentile(errors, 50), percentile(errors, 90), known)
 
 
 def load_of(step: MeasuredStep) -> StepLoad:

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+ARRIVAL_KEY = "slo_arrival_us"
+"""In ``custom_params`` beside ``slo``: when the server took the request in. SGLang keeps its own stamp to itself, and
+what the scheduler sees first is the end of the step that was under way."""
+
 
 class Tick(msgspec.Struct, frozen=True):
     """The time that rank 0 read, broadcast to the other ranks with the requests of a pass."""
@@ -24,10 +28,12 @@ class TickClock:
     Attributes:
         shared: Whether ticks come through the broadcast because several ranks decide alike.
         now_us: The current tick.
+        several_hosts: Whether there are ranks on other machines, whose clocks differ.
     """
 
     shared: bool
     now_us: int = 0
+    several_hosts: bool = False
 
     def poll(self) -> list[Tick]:
         """On rank 0, at the start of a pass: what to add to the pass's input.
@@ -47,13 +53,14 @@ class TickClock:
         """A tick arrived with the input."""
         self.now_us = tick.now_us
 
-    def arrival_us(self, created_s: float) -> int:
+    def arrival_us(self, taken_in_us: int | None) -> int:
         """When a request that just arrived counts as arrived.
 
         Args:
-            created_s: When the server process took it in, by this machine's clock.
+            taken_in_us: When the server process took it in, by its own clock; ``None`` if it did not say.
 
         Returns:
-            That time; with several ranks, whose clocks differ, the tick it came with.
+            That time; or the tick the request came with, where it was not told or the other clock may be another
+            machine's.
         """
-        return self.now_us if self.shared or not created_s else int(created_s * 1e6)
+        return self.now_us if taken_in_us is None or self.several_hosts else taken_in_us

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from superinfer.sched import SLOState
 from superinfer.slo import SLOPolicy, parse_lenient
-from superinfer.srt.clock import TickClock
+from superinfer.srt.clock import ARRIVAL_KEY, TickClock
 
 Early = Literal["aborted", "rejected"]
 """How a request can end before its answer does."""
@@ -69,14 +69,15 @@ class Ledger:
         return outcome.to_dict() if pinned is None else {**outcome.to_dict(), "pinned": pinned}
 
     def _open(self, req: Any) -> SLOState:
-        slo = parse_lenient(req.sampling_params.custom_params)
+        told = req.sampling_params.custom_params
+        slo = parse_lenient(told)
         classes = self._policy.classes
         self._next_seq += 1
         return SLOState(
             slo=slo if slo.cls else classes.resolve(slo),
             rank=classes.rank(slo.cls),
             seq=self._next_seq,
-            arrival_us=self._clock.arrival_us(getattr(req.time_stats, "created_time", 0.0)),
+            arrival_us=self._clock.arrival_us((told or {}).get(ARRIVAL_KEY)),
         )
 
 

@@ -49,7 +49,7 @@ class SLOScheduler(Scheduler):
         support.check(server_args, settings)
         # Before super(): the init_* methods below run inside it.
         self.settings = settings
-        self.clock = TickClock(shared=server_args.tp_size > 1)
+        self.clock = TickClock(shared=server_args.tp_size > 1, several_hosts=server_args.nnodes > 1)
         self.ledger = Ledger(settings.slo_policy(), self.clock)
         self.step_time = StepTime()
         self.meter = StepMeter(self.step_time.observe)

@@ -107,7 +107,6 @@ READS: tuple[Reads, ...] = (
         "current_scheduler_metrics_enabled",
     ),
     Reads("sglang.srt.observability.metrics_collector.SchedulerMetricsCollector", "labels"),
-    Reads("sglang.srt.observability.req_time_stats.SchedulerReqTimeStats", "created_time"),
     Reads(
         "sglang.srt.sampling.sampling_params.SamplingParams",
         "custom_params frequency_penalty max_new_tokens min_new_tokens presence_penalty repetition_penalty",

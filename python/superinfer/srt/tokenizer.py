@@ -12,6 +12,7 @@ from sglang.srt.managers.tokenizer_manager import TokenizerManager
 from superinfer import config
 from superinfer.slo import SLOPolicy
 from superinfer.srt import rejection
+from superinfer.srt.clock import read_us
 from superinfer.srt.exchange import Exchange
 from superinfer.srt.promise import promise
 from superinfer.srt.streamer import REPORT_KEY
@@ -39,7 +40,7 @@ class SLOTokenizerManager(TokenizerManager):
         """
         exchange = Exchange.of(request)
         if isinstance(obj, GenerateReqInput):
-            promise(obj, self.slo_policy, exchange)
+            promise(obj, self.slo_policy, exchange, read_us())
         # Closed explicitly: when a client leaves, the request must be aborted now, not when garbage is collected.
         async with aclosing(super().generate_request(obj, request)) as outputs:
             async for output in outputs:

@@ -76,5 +76,5 @@ def recorded(seed):
 def test_one_run_teaches_what_another_will_measure():
     taught, other = fit(recorded(0)), recorded(1)
     assert taught.error_p90 < 0.02
-    for one in compare(other, "rotation", taught.swinging, taught.steps):
+    for one in compare(other, "rotation", taught.swinging(other), taught.steps):
         assert one.ratio == pytest.approx(1, abs=0.2), one

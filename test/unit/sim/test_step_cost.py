@@ -3,8 +3,9 @@ from random import Random
 import pytest
 
 from superinfer.sched.step_time import StepLoad
-from superinfer.sim.calibrate import Measured, Swinging
+from superinfer.sim.calibrate import Measured
 from superinfer.sim.step_cost import StepCost
+from superinfer.sim.swings import Swinging, Swings
 
 pytestmark = pytest.mark.unit
 
@@ -46,10 +47,12 @@ def test_no_price_is_negative():
     assert min(*fitted.decoding, *fitted.computing) >= 0
 
 
-def test_a_swinging_machine_is_as_much_off_as_it_was_step_by_step():
-    machine = Swinging(Measured(TRUTH, 1_000, None), (0.5, 2.0, 1.0))
-    load = StepLoad(1, 0)
-    assert [machine.step_us(load) for _ in range(4)] == [round(14_900 * swing) for swing in (2.0, 1.0, 0.5, 2.0)]
+def test_a_swinging_machine_is_as_much_off_as_it_was_kind_by_kind():
+    machine = Swinging(Measured(TRUTH, 1_000, None), Swings((0.5, 2.0, 1.0), (0, 7)), Swings((1.5,), (0,)))
+    load, prompt = StepLoad(1, 0), StepLoad(0, 0, 100, 5_000)
+    taken_us = [machine.step_us(load), machine.step_us(load), machine.step_us(prompt), machine.step_us(load)]
+    alone_us = TRUTH.step_us(prompt)
+    assert taken_us == [round(14_900 * 0.5), 14_900 * 2 + 7, round(alone_us * 1.5), 14_900]
     assert machine.step_us(StepLoad()) == 0
     assert machine.prefill_alone_us(100) == machine.machine.prefill_alone_us(100)
     assert (machine.kv_tokens, machine.has_host, machine.load_back_us(9)) == (1_000, False, 0)

@@ -33,10 +33,11 @@ def test_ranks_that_decide_together_take_the_time_from_the_broadcast(time_us):
 
 
 @pytest.mark.parametrize(
-    ("shared", "created_s", "arrival_us"), [(False, 4.5, 4_500_000), (False, 0.0, 7), (True, 4.5, 7)]
+    ("several_hosts", "taken_in_us", "arrival_us"), [(False, 4, 4), (False, None, 7), (True, 4, 7)]
 )
-def test_arrival_is_when_the_server_took_it_in_or_the_shared_tick(shared, created_s, arrival_us):
-    assert TickClock(shared, now_us=7).arrival_us(created_s) == arrival_us
+@pytest.mark.parametrize("shared", [False, True])
+def test_arrival_is_when_the_server_took_it_in_if_its_clock_is_ours(shared, several_hosts, taken_in_us, arrival_us):
+    assert TickClock(shared, 7, several_hosts).arrival_us(taken_in_us) == arrival_us
 
 
 def test_time_is_in_microseconds_and_does_not_run_backwards():

@@ -4,7 +4,7 @@ import pytest
 
 from superinfer.slo import SLO, SLOClasses, SLOPolicy
 from superinfer.srt import clock as clock_module
-from superinfer.srt.clock import TickClock
+from superinfer.srt.clock import ARRIVAL_KEY, TickClock
 from superinfer.srt.ledger import Ledger, is_internal
 
 pytestmark = pytest.mark.unit
@@ -35,13 +35,12 @@ def ledger(time_us):
     return book
 
 
-def request(slo=None, *, rid="r", created_s=1.0, max_new_tokens=9, return_logprob=False):
+def request(slo=None, *, rid="r", arrival_us=1_000_000, max_new_tokens=9, return_logprob=False):
     return SimpleNamespace(
         rid=rid,
         sampling_params=SimpleNamespace(
-            custom_params=None if slo is None else {"slo": slo}, max_new_tokens=max_new_tokens
+            custom_params={ARRIVAL_KEY: arrival_us, "slo": slo}, max_new_tokens=max_new_tokens
         ),
-        time_stats=SimpleNamespace(created_time=created_s),
         output_ids=[],
         return_logprob=return_logprob,
     )

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 
 from superinfer.slo import SLO, Carried, SLOClasses, SLOError, SLOPolicy, parse_lenient
+from superinfer.srt.clock import ARRIVAL_KEY
 from superinfer.srt.exchange import SCOPE_KEY, Exchange
 from superinfer.srt.promise import promise, settle
 from unit.strategies import PRESET_NAMES, slos
@@ -16,7 +17,9 @@ STANDARD = {"class": "standard", "kv": "native"}
 
 def promised(params, exchange=None):
     obj = SimpleNamespace(sampling_params=params)
-    promise(obj, POLICY, exchange or Exchange())
+    promise(obj, POLICY, exchange or Exchange(), 7)
+    for one in obj.sampling_params if isinstance(obj.sampling_params, list) else [obj.sampling_params]:
+        assert not isinstance(one, dict) or one["custom_params"].pop(ARRIVAL_KEY) == 7
     return obj.sampling_params
 
 
@@ -27,6 +30,7 @@ def test_a_request_without_slo_gets_the_default_class(params):
 
 def test_other_parameters_are_kept_and_the_clients_object_is_not_changed():
     params = {"temperature": 0, "custom_params": {"mine": 1, "slo": "batch"}}
+    assert promised({"custom_params": {ARRIVAL_KEY: 5}}) == {"custom_params": {"slo": STANDARD}}
     assert promised(params) == {
         "temperature": 0,
         "custom_params": {"mine": 1, "slo": {"class": "batch", "kv": "int4"}},
