@@ -16,7 +16,7 @@ from superinfer.cache.model_file import load as load_predictor
 from superinfer.cache.predictor import Predictor
 from superinfer.cache.score import Cost
 from superinfer.cli.errors import UserError
-from superinfer.sim.cache.compare import Scores, gap_closed, makers, score
+from superinfer.sim.cache.compare import RULES, Scores, gap_closed, makers, score
 from superinfer.sim.cache.trace import Request, read_requests
 from superinfer.sim.hardware import hardware
 from superinfer.sim.models import model
@@ -80,17 +80,17 @@ def make_report(options: argparse.Namespace) -> dict[str, Any]:
             f"--train-fraction {options.train_fraction} of {len(load)} requests leaves nothing to learn or score"
         )
     machine = Roofline(hardware(options.hardware), model(options.model))
+    names, capacities = _names(options.policy), _capacities(options.capacity_tokens)
     predictor, origin = _predictor(options, load[:learnt])
     rules = makers(load, learnt, predictor, Cost())
-    names = list(rules) if options.policy == "all" else _names(options.policy, list(rules))
     report: dict[str, Any] = {"trace": options.trace.name, "scored_requests": len(load) - learnt, "predictor": origin}
     for name in names:
-        for capacity in _capacities(options.capacity_tokens):
+        for capacity in capacities:
             scores = score(load, learnt, capacity, rules[name](capacity), machine, options.rate)
             _put(report, name, capacity, scores)
     report["gap_closed"] = {
         str(capacity): gap_closed({name: report["hits"][name][str(capacity)] for name in NEEDED})
-        for capacity in _capacities(options.capacity_tokens)
+        for capacity in capacities
         if set(NEEDED) <= set(names)
     }
     return report
@@ -115,10 +115,10 @@ def _predictor(options: argparse.Namespace, load: Sequence[Request]) -> tuple[Pr
     return fitted.predictor, f"learnt from {len(load)} requests"
 
 
-def _names(text: str, known: list[str]) -> list[str]:
-    names = list(dict.fromkeys(text.split(",")))
-    if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"--policy {unknown[0]!r} is not known: {', '.join(known)}, or all")
+def _names(text: str) -> list[str]:
+    names = list(RULES) if text == "all" else list(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in names if name not in RULES]:
+        raise ValueError(f"--policy {unknown[0]!r} is not known: {', '.join(RULES)}, or all")
     return names
 
 

@@ -1,6 +1,7 @@
 """From a load to a predictor: censored likelihood of the horizon of the next use, in a minute on one core."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,15 +77,27 @@ def fit(load: Sequence[Request], recipe: Recipe | None = None) -> Fitted:
     cut = load[int(len(load) * (1 - recipe.held_out))].use
     early = known.where(known.request < cut.seq, end_s=load[-1].use.time_s - cut.time_s)
     late = known.where(known.request >= cut.seq)
-    losses = [loss for _, loss in _passes(early, late, edges_s, recipe, recipe.epochs, recipe.seed)]
-    epochs = int(np.argmin(losses)) + 1
-    networks = []
-    for number in range(NETWORKS):
-        *_, (network, _) = _passes(known, late, edges_s, recipe, epochs, recipe.seed + number)
-        networks.append(network.arrays())
+    with _one_thread():
+        losses = [loss for _, loss in _passes(early, late, edges_s, recipe, recipe.epochs, recipe.seed)]
+        epochs = int(np.argmin(losses)) + 1
+        networks = []
+        for number in range(NETWORKS):
+            *_, (network, _) = _passes(known, late, edges_s, recipe, epochs, recipe.seed + number)
+            networks.append(network.arrays())
     arrays = {name: np.stack([network[name] for network in networks]) for name in networks[0]}
     predictor = Predictor({**arrays, "edges_s": edges_s.astype(np.float32)})
     return Fitted(predictor, epochs, losses[epochs - 1], _constant_loss(early, late, edges_s))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Steps are so small that threads would mostly wait for each other; and sums do not depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _edges(known: Samples) -> NDArray[np.float64]:

@@ -30,6 +30,8 @@ SIMPLE: dict[str, Callable[[], Rule[int]]] = {
     "priority": Priority,
     "hits-per-token": HitsPerToken,
 }
+RULES = (*SIMPLE, "table", "learned-unguarded", "learned", "told", "belady")
+"""The names of all rules."""
 
 
 @dataclass(frozen=True, slots=True)
