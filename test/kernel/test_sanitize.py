@@ -1,9 +1,12 @@
 """The kernels' headers under AddressSanitizer and UndefinedBehaviorSanitizer, without Python or torch."""
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -19,32 +22,49 @@ ROUNDS = 300
 
 # Between them these contain every line: AVX2 shares its partial loads and stores with the portable code.
 @pytest.mark.parametrize("isa", ["amx", "avx512", "avx2", "portable"])
-def test_random_shapes_run_clean(isa: str, tmp_path: Path):
-    if isa not in _driven():
+def test_random_shapes_run_clean(isa: str, programs: Mapping[str, Path]):
+    if isa not in programs:
         pytest.skip(f"this CPU has no {isa}, or one that is wider")
-    program = tmp_path / "driver"
-    objects = _compile(DRIVER, isa, tmp_path)
-    if isa == "amx":
-        objects += _compile(sources.kernels_dir() / "csrc" / "amx.cc", isa, tmp_path)
-    _run([build.find_compiler(), *FLAGS, *objects, "-o", str(program)])
-    done = _run([program, str(ROUNDS)], os.environ | {"OMP_NUM_THREADS": "2"})
+    done = _run([programs[isa], isa, str(ROUNDS)], os.environ | {"OMP_NUM_THREADS": "2"})
     assert done == f"{isa}: {ROUNDS} rounds\n"
 
 
-def _driven() -> list[str]:
-    """The widest instruction set with kernels of its own, AMX beside it, and the narrowest."""
+@pytest.fixture(scope="module")
+def programs() -> dict[str, Path]:
+    """Of the widest instruction set with kernels of its own, and AMX in the same one, and of the narrowest.
+
+    Compiling takes minutes, so they are kept beside the compiled kernels, for as long as no source changes.
+    """
     have = kernels.supported_isas()
-    return [*have[: 2 if have[0] == "amx" else 1], "portable"]
+    amx = have[0] == "amx"
+    wanted = {have[amx]: amx, "portable": False}
+    with ThreadPoolExecutor(2) as pool:
+        found = dict(zip(wanted, pool.map(_program, wanted, wanted.values()), strict=True))
+    return found | ({"amx": found[have[amx]]} if amx else {})
 
 
-def _compile(source: Path, isa: str, into: Path) -> list[str]:
+def _program(isa: str, amx: bool) -> Path:
+    """The compiled driver for ``isa``, and for AMX too."""
+    compiler, root = build.find_compiler(), sources.kernels_dir()
+    own = (*sources.ISA_FLAGS[isa], f"-I{root / 'include'}")
+    units = [(DRIVER, (*own, f"-DSUPERINFER_ISA={isa}", *(["-DDRIVE_AMX"] if amx else [])))]
+    if amx:
+        units.append((root / "csrc" / "amx.cc", (*own, "-DSUPERINFER_ISA=amx")))
+    recipe = hashlib.sha256(repr((build.cache_key(root, compiler), FLAGS, units)).encode() + DRIVER.read_bytes())
+    target = build.cache_dir() / "sanitized" / recipe.hexdigest()[:16]
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=target.parent) as scratch:
+            objects = [_compile(compiler, source, flags, Path(scratch)) for source, flags in units]
+            _run([compiler, *FLAGS, *objects, "-o", f"{scratch}/driver"])
+            Path(scratch, "driver").replace(target)
+    return target
+
+
+def _compile(compiler: str, source: Path, flags: Sequence[str], into: Path) -> Path:
     target = into / f"{source.stem}.o"
-    of_driver = ("-DSUPERINFER_ISA=avx512", "-DDRIVE_AMX") if isa == "amx" else (f"-DSUPERINFER_ISA={isa}",)
-    names = of_driver if source == DRIVER else ("-DSUPERINFER_ISA=amx",)
-    flags = sources.ISA_FLAGS["avx512" if isa == "amx" else isa]
-    include = sources.kernels_dir() / "include"
-    _run([build.find_compiler(), *FLAGS, *names, *flags, f"-I{include}", "-c", str(source), "-o", str(target)])
-    return [str(target)]
+    _run([compiler, *FLAGS, *flags, "-c", source, "-o", target])
+    return target
 
 
 def _run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> str:

@@ -1,13 +1,15 @@
 // Runs every kernel on random shapes, for AddressSanitizer and UndefinedBehaviorSanitizer to watch. Buffers have
 // exactly the size of what they hold, so that reading or writing one number too many is an error.
 //
-// Compiled with -DSUPERINFER_ISA=<name> and that instruction set's flags; with -DDRIVE_AMX beside amx.cc. Argument: number of rounds.
+// Compiled with -DSUPERINFER_ISA=<name> and that instruction set's flags; with -DDRIVE_AMX beside amx.cc. Arguments:
+// which kernels, that instruction set's or amx, and the number of rounds.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "../../../kernels/csrc/amx.h"
@@ -210,16 +212,22 @@ void run_linear(const KernelTable& kernels) {
   for (float value : x) require(value == weight.at(0), "unpack_rows");
 }
 
+const KernelTable& table_of(const std::string& name) {
+#ifdef DRIVE_AMX
+  if (name == "amx") {
+    require(superinfer::amx::usable(), "tiles");
+    return superinfer::amx::kernel_table();
+  }
+#endif
+  return superinfer::SUPERINFER_ISA::kernel_table();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 100;
-#ifdef DRIVE_AMX
-  require(superinfer::amx::usable(), "tiles");
-  const KernelTable& kernels = superinfer::amx::kernel_table();
-#else
-  const KernelTable& kernels = superinfer::SUPERINFER_ISA::kernel_table();
-#endif
+  require(argc == 3, "two arguments");
+  const KernelTable& kernels = table_of(argv[1]);
+  const int rounds = std::atoi(argv[2]);
   for (int i = 0; i < rounds; ++i) {
     run_attention(kernels);
     run_mixed(kernels);
