@@ -17,7 +17,7 @@ def server(tmp_path_factory):
     strict = {"SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_BUSY": "1"}
     # KV in float32, too, so that tokens can be compared with transformers'.
     args = ["--dtype", "float32", "--enable-metrics", "--random-seed", "0"]
-    with running_server(log, *args, env=strict) as server:
+    with running_server(log, *args, env=strict, spawned=True) as server:
         yield server
 
 

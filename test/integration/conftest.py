@@ -49,7 +49,8 @@ def overlap_server(tiny_model, classes_file, tmp_path_factory):
     log = tmp_path_factory.mktemp("overlap") / "server.log"
     overlap = STRICT | {CPU_OVERLAP: "1"}
     args = ["--model-path", str(tiny_model), "--slo-classes", str(classes_file), *SMALL]
-    with running_server(log, *args, "--enable-metrics", "--max-running-requests", "4", env=overlap) as server:
+    args += ["--enable-metrics", "--max-running-requests", "4"]
+    with running_server(log, *args, env=overlap, spawned=True) as server:
         yield server
 
 

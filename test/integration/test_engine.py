@@ -16,7 +16,8 @@ GREEDY = {"temperature": 0, "max_new_tokens": 12, "ignore_eos": True}
 
 @pytest.fixture(scope="module", params=SETTINGS.values(), ids=SETTINGS.keys())
 def engine(request, tiny_model):
-    with running_engine(model_path=str(tiny_model), max_total_tokens=2048, random_seed=0, **request.param) as engine:
+    settings = {"model_path": str(tiny_model), "max_total_tokens": 2048, "random_seed": 0, **request.param}
+    with running_engine(spawned=True, **settings) as engine:
         yield engine
 
 

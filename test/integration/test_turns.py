@@ -1,10 +1,13 @@
 """Turns in the engine when memory is short: urgent requests get in at once, and nobody loses anything."""
 
 import json
+import os
+import signal
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import pytest
 
@@ -44,13 +47,17 @@ def turns_server(tiny_model, tmp_path_factory):
         yield server
 
 
-def tokens_alone(server, prompt_tokens, new_tokens, index):
+def serve_alone(server, prompt_tokens, new_tokens, index):
     """What a request is answered when nobody else is there. Prompts as ``Race`` makes them."""
     ids = [(index * 31 + i * 7) % 250 + 2 for i in range(prompt_tokens)]
     params = {"temperature": 0, "max_new_tokens": new_tokens, "ignore_eos": True}
     with server.client() as client:
         wait_until_idle(client)
         return client.post("/generate", json={"input_ids": ids, "sampling_params": params}).json()["output_ids"]
+
+
+tokens_alone = cache(serve_alone)
+"""The same, asked once of each server."""
 
 
 def test_chat_gets_in_although_batch_holds_all_memory(turns_server):
@@ -123,15 +130,24 @@ def test_events_tell_who_was_taken_out_and_came_back(turns_server):
     assert any(isinstance(event, events.PassSummary) and event.parked for event in seen)
 
 
+def serve_one_after_the_other_and_interrupt(server):
+    """Each prompt is a step of its own; then Ctrl-C."""
+    try:
+        time.sleep(1.5)  # a watcher that has just connected misses what is sent at once
+        for index in (1, 1, 2, 2, 3, 3, *range(40)):
+            serve_alone(server, 40 + 7 * index, 4, 50 + index)
+        time.sleep(1)  # for the last events to arrive
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_a_recording_teaches_the_simulator_this_machine(turns_server, tmp_path):
     out = tmp_path / "run.json"
-    arguments = ["record", "--url", turns_server.url, "--events", EVENTS, "--seconds", "30", "--out", str(out)]
+    arguments = ["record", "--url", turns_server.url, "--events", EVENTS, "--seconds", "300", "--out", str(out)]
     with ThreadPoolExecutor(1) as pool:
-        recording = pool.submit(main, arguments)
-        time.sleep(1.5)  # a watcher that has just connected misses what is sent at once
-        for index in (1, 1, 2, 2, 3, 3, *range(40)):  # one after the other: each prompt is a step of its own
-            tokens_alone(turns_server, 40 + 7 * index, 4, 50 + index)
-        assert recording.result(timeout=60) == 0
+        loading = pool.submit(serve_one_after_the_other_and_interrupt, turns_server)
+        assert main(arguments) == 0
+        loading.result()
     run = read_steps(out)
     assert run.kv_tokens == POOL_TOKENS
     cached = [request.cached_tokens for request in run.requests]

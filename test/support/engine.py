@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 
 from superinfer.srt.defaults import CPU_OVERLAP
+from support import forks
 
 _engine = None
 
 
-def _start(settings):
+def _start(settings, environment):
     global _engine
+    if environment:
+        forks.enter(environment)
     # Overlap unless a case says otherwise, as on a GPU. What a CPU does by default is what the e2e tests see.
     os.environ[CPU_OVERLAP] = "" if settings.get("disable_overlap_schedule") else "1"
     from superinfer import Engine
@@ -54,8 +57,10 @@ class RemoteEngine:
 
 
 @contextmanager
-def running_engine(**settings) -> Iterator[RemoteEngine]:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start, initargs=(settings,)) as pool:
+def running_engine(*, spawned: bool = False, **settings) -> Iterator[RemoteEngine]:
+    """An engine with these settings; ``spawned``, each of its processes begins from nothing, as a user's does."""
+    context, environment = (get_context("spawn"), None) if spawned else (forks.context(), dict(os.environ))
+    with ProcessPoolExecutor(1, context, initializer=_start, initargs=(settings, environment)) as pool:
         pool.submit(_started).result(timeout=300)
         yield RemoteEngine(pool)
         pool.submit(_shutdown).result(timeout=60)

@@ -5,12 +5,14 @@ import time
 
 import superinfer
 from superinfer import EngineBackend, gen, select
+from support.forks import enter
 
 _backend = None
 
 
-def start(model_path):
+def start(model_path, environment):
     global _backend
+    enter(environment)
     engine = superinfer.Engine(model_path=model_path, max_total_tokens=2048, random_seed=0)
     _backend = EngineBackend(engine)
     superinfer.set_default_backend(_backend)

@@ -1,18 +1,20 @@
 """A SuperInfer server as a subprocess, for tests that speak HTTP to it."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
+
+from superinfer.cli import main
+from support import forks
 
 START_TIMEOUT_S = 240
 
@@ -52,18 +54,16 @@ def serve_command(*args: str) -> list[str]:
 
 @contextmanager
 def running_server(
-    log: Path, *args: str, env: Mapping[str, str] | None = None, api_key: str | None = None
+    log: Path, *args: str, env: Mapping[str, str] | None = None, api_key: str | None = None, spawned: bool = False
 ) -> Iterator[Server]:
-    """Start a server, wait until it is ready, and end it and its children afterwards."""
+    """Start a server, wait until it is ready, and end it and its children afterwards.
+
+    It is forked from a process that has imported everything; ``spawned``, it begins from nothing, as a user's does.
+    """
     port = free_port()
     extra = ["--api-key", api_key] if api_key else []
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            serve_command(*args, *extra, "--port", str(port)),
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(env or {})},
-        )
+    start = _spawn if spawned else _fork
+    process = start(log, [*args, *extra, "--port", str(port)], {**os.environ, **(env or {})})
     try:
         server = Server(f"http://127.0.0.1:{port}", process.pid, log, api_key)
         _wait_until_ready(server, process)
@@ -72,7 +72,34 @@ def running_server(
         _end(process)
 
 
-def _wait_until_ready(server: Server, process: subprocess.Popen) -> None:
+def refusal(folder: Path, *args: str) -> tuple[int | None, str]:
+    """Exit status of a server that does not start, and what it printed; forked as above."""
+    process = _fork(folder / "server.log", args, os.environ)
+    try:
+        process.wait(START_TIMEOUT_S)
+    finally:
+        _end(process)
+    return process.poll(), (folder / "server.log").read_text()
+
+
+def _spawn(log: Path, args: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen:
+    with log.open("w") as out:
+        return subprocess.Popen(serve_command(*args), stdout=out, stderr=subprocess.STDOUT, env=environment)
+
+
+def _fork(log: Path, args: Sequence[str], environment: Mapping[str, str]) -> forks.Forked:
+    return forks.Forked(_serve, log, args, dict(environment))
+
+
+def _serve(log: Path, args: Sequence[str], environment: Mapping[str, str]) -> None:
+    with log.open("w") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    forks.enter(environment)
+    sys.exit(main(["serve", *args]))
+
+
+def _wait_until_ready(server: Server, process: subprocess.Popen | forks.Forked) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -82,17 +109,17 @@ def _wait_until_ready(server: Server, process: subprocess.Popen) -> None:
                 return
         except httpx.TransportError:
             pass
-        time.sleep(0.5)
+        time.sleep(0.1)
     tail = "\n".join(server.log.read_text(errors="replace").splitlines()[-40:])
     raise RuntimeError(f"server not ready (exit status {process.poll()}); end of its log:\n{tail}")
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: subprocess.Popen | forks.Forked) -> None:
     try:
         children = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
         children = []
-    process.send_signal(signal.SIGTERM)
+    process.terminate()
     try:
         process.wait(timeout=20)
     except subprocess.TimeoutExpired:

@@ -7,9 +7,8 @@ import pytest
 
 from integration.conftest import SMALL, STRICT
 from integration.test_abort import wait_until_idle
-from integration.test_refusals import start
 from superinfer.sim.cache.trace import read_requests
-from support.server import running_server
+from support.server import refusal, running_server
 
 pytestmark = pytest.mark.integration
 
@@ -174,7 +173,7 @@ def test_a_corrupt_predictor_ends_the_start_with_a_sentence(tiny_model, tmp_path
     (tmp_path / "reuse.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00garbage!")
     file = tmp_path / "config.toml"
     file.write_text(f'[cache]\nmodel = "{tmp_path}/reuse.safetensors"\n')
-    result = start("--model-path", str(tiny_model), "--slo-classes", str(file))
-    assert result.returncode == 2
-    assert "[cache] model cannot be used" in result.stderr
-    assert "Traceback" not in result.stderr
+    status, printed = refusal(tmp_path, "--model-path", str(tiny_model), "--slo-classes", str(file))
+    assert status == 2
+    assert "[cache] model cannot be used" in printed
+    assert "Traceback" not in printed

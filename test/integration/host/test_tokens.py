@@ -1,5 +1,7 @@
 """Answers are the same whether KV stays, is computed again, or comes back from the host."""
 
+from functools import cache
+
 import pytest
 
 from integration.host.engines import GREEDY, prompt, small_engine
@@ -26,13 +28,24 @@ LARGE = [prompt(i, 200) for i in range(4)]
 CROWD = [prompt(20 + i, 60 + 10 * i) for i in range(6)]  # 870 tokens in the end
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tiny_model):
+    """A function: what a large pool answers, with KV of a type, whatever the rest of the settings."""
+
+    @cache
+    def answer(dtype):
+        with small_engine(tiny_model, kv_tokens=4096, kv_cache_dtype=dtype) as roomy:
+            want = [roomy.generate(input_ids=ids, sampling_params=LONG)["output_ids"] for ids in CROWD]
+            return want, [roomy.generate(input_ids=ids, sampling_params=SHORT)["output_ids"] for ids in LARGE]
+
+    return answer
+
+
 @pytest.fixture(scope="module", params=SETTINGS.values(), ids=SETTINGS.keys())
-def answers(request, tiny_model):
+def answers(request, tiny_model, undisturbed):
     """What a large pool answers, and a small one with a host tier, in which somebody is always being taken out."""
     tier, settings = request.param
-    with small_engine(tiny_model, kv_tokens=4096, **settings) as roomy:
-        want = [roomy.generate(input_ids=ids, sampling_params=LONG)["output_ids"] for ids in CROWD]
-        alone = [roomy.generate(input_ids=ids, sampling_params=SHORT)["output_ids"] for ids in LARGE]
+    want, alone = undisturbed(settings.get("kv_cache_dtype", "auto"))
     with small_engine(tiny_model, host=tier, force_every=3, **settings) as tiered:
         rounds = [[tiered.generate(input_ids=ids, sampling_params=SHORT) for ids in LARGE] for _ in range(3)]
         got = [output["output_ids"] for output in tiered.generate(input_ids=CROWD, sampling_params=LONG)]

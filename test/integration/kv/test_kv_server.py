@@ -4,8 +4,7 @@ import pytest
 
 from integration.conftest import STRICT
 from integration.test_abort import wait_until_idle
-from integration.test_refusals import start
-from support.server import running_server
+from support.server import refusal, running_server
 
 pytestmark = pytest.mark.integration
 
@@ -145,14 +144,14 @@ def test_metrics_tell_the_same_as_the_state(kv_server):
         (["--attention-backend", "torch_native"], "does not support --kv-budget with another --attention-backend"),
     ],
 )
-def test_what_cannot_work_is_refused_before_anything_starts(tiny_model, flags, sentence):
-    result = start("--model-path", str(tiny_model), "--kv-budget", "3m", *flags)
-    assert result.returncode == 2
-    assert sentence in result.stderr
+def test_what_cannot_work_is_refused_before_anything_starts(tiny_model, tmp_path, flags, sentence):
+    status, printed = refusal(tmp_path, "--model-path", str(tiny_model), "--kv-budget", "3m", *flags)
+    assert status == 2
+    assert sentence in printed
 
 
-def test_a_native_region_that_is_too_small_for_a_step_is_refused(tiny_model):
+def test_a_native_region_that_is_too_small_for_a_step_is_refused(tiny_model, tmp_path):
     regions = ["--kv-budget", "1m", "--kv-regions", "native:0.2,int4:0.8"]
-    result = start("--model-path", str(tiny_model), "--dtype", "float32", *regions)
-    assert result.returncode != 0
-    assert "kv.regions: the native region has" in result.stderr + result.stdout
+    status, printed = refusal(tmp_path, "--model-path", str(tiny_model), "--dtype", "float32", *regions)
+    assert status != 0
+    assert "kv.regions: the native region has" in printed

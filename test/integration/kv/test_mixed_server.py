@@ -1,6 +1,7 @@
 """KV memory of several formats on the real engine: who accepts native pages only never notices it."""
 
 import random
+from functools import cache
 
 import pytest
 
@@ -69,17 +70,28 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module")
+def answers(tiny_model):
+    """A function: the tokens of a case."""
+
+    @cache
+    def answer(case):
+        kv, force_every, layout = CASES[case]
+        return generate(tiny_model, kv, force_every=force_every, **layout)
+
+    return answer
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_who_accepts_native_only_gets_the_same_tokens(tiny_model, all_native, case):
-    kv, force_every, layout = CASES[case]
-    outputs = generate(tiny_model, kv, force_every=force_every, **layout)
+def test_who_accepts_native_only_gets_the_same_tokens(answers, all_native, case):
+    outputs = answers(case)
     assert native_ones(outputs) == native_ones(all_native)
     assert all(len(tokens) == 80 for tokens in outputs)
 
 
-def test_sealed_pages_are_read(tiny_model, all_native):
+def test_sealed_pages_are_read(answers, all_native):
     """Four bits change a random model's tokens sooner or later; that they do shows that they are read."""
-    outputs = generate(tiny_model, ROOMY)
+    outputs = answers("room for all")
     batch = [i for i, cls in enumerate(classes(len(outputs))) if cls == "batch"]
     assert any(outputs[i] != all_native[i] for i in batch)
     assert all(outputs[i][:1] == all_native[i][:1] for i in batch if len(list(prompts(12))[i]) < 64)

@@ -1,11 +1,11 @@
 """Programs on an engine in the same process."""
 
+import os
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import pytest
 
-from support import lang_programs
+from support import forks, lang_programs
 
 pytestmark = pytest.mark.integration
 
@@ -13,9 +13,8 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def elsewhere(tiny_model):
     """A process with an engine and a backend over it; runs functions of ``lang_programs`` there."""
-    with ProcessPoolExecutor(
-        1, mp_context=get_context("spawn"), initializer=lang_programs.start, initargs=(str(tiny_model),)
-    ) as pool:
+    arguments = (str(tiny_model), dict(os.environ))
+    with ProcessPoolExecutor(1, forks.context(), initializer=lang_programs.start, initargs=arguments) as pool:
         yield lambda function: pool.submit(function).result(timeout=120)
         pool.submit(lang_programs.shutdown).result(timeout=60)
 
