@@ -22,8 +22,8 @@ def measured_run(**fields):
 
 def test_it_writes_the_figures_of_each_policy(trace, tmp_path, capsys):
     out = tmp_path / "out.json"
-    arguments = ["--trace", str(trace), "--batch-per-s", "0.5", "--policy", "fcfs,rotation", "--json", str(out)]
-    assert main(["simulate", *arguments]) == 0
+    arguments = ["--trace", str(trace), "--batch-per-s", "0.5", "--policy", "fcfs,rotation", "--duration-s", "40"]
+    assert main(["simulate", *arguments, "--json", str(out)]) == 0
     results = json.loads(out.read_text())
     assert set(results) == {"fcfs", "rotation"}
     assert results["rotation"]["classes"]["interactive"]["sent"] == 80
