@@ -1,4 +1,4 @@
-"""Everything that touches SGLang, one file per seam; ``seams.py`` lists every SGLang symbol used.
+"""Everything that touches SGLang, one file per seam; ``seams`` lists every SGLang symbol used.
 
 SGLang loads ``plugin.register`` and ``platform.activate`` through entry points in every process, also in
 those of a plain SGLang. Both do nothing unless SuperInfer was switched on (``superinfer.config``).

@@ -1,4 +1,4 @@
-"""Every attribute of SGLang's objects that SuperInfer reads or sets: the second half of ``seams.py``."""
+"""Every attribute of SGLang's objects that SuperInfer reads or sets: the second half of ``seams``."""
 
 from dataclasses import dataclass
 
