@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,7 +51,25 @@ def test_the_first_to_arrive_goes_first_where_nobody_is_late_for_it(policy):
 
 def test_a_doomed_request_comes_after_those_that_can_be_met(policy):
     doomed = job(0, CHAT, prompt=6000)  # 1.2 s of work, due in one
-    assert prefilled(policy.decide(0, [doomed, job(1, CHAT, prompt=200)], AMPLE))[0] == 1
+    assert prefilled(policy.decide(0, [doomed, job(1, CHAT, prompt=1500)], AMPLE))[0] == 1
+
+
+def test_a_doomed_request_gets_a_step_where_half_of_the_others_time_is_left(policy):
+    # A step takes 250 ms, the other one 300: just more than half of 1,100.
+    doomed, other = job(0, CHAT, prompt=6000), replace(CHAT, ttft_ms=1099)
+    assert prefilled(policy.decide(0, [doomed, job(1, other, prompt=1500)], AMPLE))[0] == 1
+    other = replace(CHAT, ttft_ms=1101)
+    assert prefilled(policy.decide(0, [doomed, job(1, other, prompt=1500)], AMPLE))[0] == 0
+
+
+def test_one_doomed_request_after_the_other_gets_such_steps(policy):
+    doomed = [job(seq, CHAT, prompt=6000, tier=1 - seq) for seq in range(2)]
+    assert prefilled(policy.decide(0, [*doomed, job(2, PATIENT, prompt=100)], AMPLE)) == [0]
+
+
+def test_nobody_lends_a_step_to_a_less_important_class(policy):
+    late = SLO(cls="batch", ttft_ms=1)
+    assert prefilled(policy.decide(2 * MS, [job(0, late), job(1, PATIENT)], AMPLE)) == [1, 0]
 
 
 def test_of_two_that_cannot_both_be_met_the_cheaper_is_served(policy):

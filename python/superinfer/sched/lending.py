@@ -1,0 +1,38 @@
+"""Time that prompts which can be on time lend to one that cannot be any more."""
+
+from typing import Final
+
+import numpy as np
+
+from superinfer.sched.columns import Bools, Columns, Ints
+from superinfer.sched.feasible import spare_us
+from superinfer.sched.owed import Owed
+
+KEPT: Final = 0.5
+"""Part of the time until a prompt is due that it does not lend: for jobs that are still to come."""
+
+
+def borrower(columns: Columns, owes: Owed, in_time: Bools, given_up: Bools, step_us: int) -> Ints:
+    """Which of the given up may have the next step before all prompts that can be on time: one index, or none.
+
+    What is given up would wait until no prompt waits that can be on time, and on a busy machine that is long. But as
+    long as all of these would end in time with half of it to spare, none is late for one step. Of the given up it is
+    the first to arrive of the most important, so that one of them ends after the other; nobody lends to a less
+    important class.
+
+    Args:
+        columns: The requests.
+        owes: What they owe.
+        in_time: Prompts that can be on time.
+        given_up: Those that cannot.
+        step_us: Length of the step.
+    """
+    lost, lenders = given_up.nonzero()[0], in_time.nonzero()[0]
+    if not lost.size or not lenders.size:
+        return lost[:0]
+    rank = columns.terms.rank
+    first = lost[np.lexsort((columns.terms.seq[lost], columns.tenant_place[lost], rank[lost]))][:1]
+    if rank[first[0]] > rank[lenders].min():
+        return lost[:0]
+    spare = spare_us(owes.left_us[lenders], owes.estimate_us[lenders], KEPT)
+    return first if spare >= step_us else lost[:0]
