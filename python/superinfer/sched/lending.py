@@ -8,17 +8,17 @@ from superinfer.sched.columns import Bools, Columns, Ints
 from superinfer.sched.feasible import spare_us
 from superinfer.sched.owed import Owed
 
-KEPT: Final = 0.5
+KEPT: Final = 0.4
 """Part of the time until a prompt is due that it does not lend: for jobs that are still to come."""
 
 
 def borrower(columns: Columns, owes: Owed, in_time: Bools, given_up: Bools, step_us: int) -> Ints:
     """Which of the given up may have the next step before all prompts that can be on time: one index, or none.
 
-    What is given up would wait until no prompt waits that can be on time, and on a busy machine that is long. But as
-    long as all of these would end in time with half of it to spare, none is late for one step. Of the given up it is
-    the first to arrive of the most important, so that one of them ends after the other; nobody lends to a less
-    important class.
+    What is given up would wait until no prompt waits that can be on time, and on a busy machine that is long. But where
+    each of these would still end with ``KEPT`` of its time to spare, none is late for one step. Of the given up it is
+    the first to arrive of the most important class, so that one ends after the other. Nobody lends to a less important
+    class.
 
     Args:
         columns: The requests.
