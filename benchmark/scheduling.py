@@ -21,12 +21,12 @@ MACHINE: Final = Roofline(hardware("a100x4"), model("llama-3.1-70b"))
 PARTS: Final = ("fcfs", "slack", "overload", "plan")
 TO_BEAT: Final = (
     # Trace times, documents/s; then what plain slack attains, its p99 latency over target, first token p99 in s, and
-    # tokens/s over first come, first served.
-    (0.25, 0.4, 0.977, 1.4, 2.0, 1.00),
-    (0.25, 0.6, 0.949, 1.4, 2.1, 1.00),
-    (0.35, 0.2, 0.936, 2.3, 2.9, 1.00),
-    (0.35, 0.4, 0.940, 2.3, 3.2, 1.00),
-    (0.35, 0.9, 0.933, 2.7, 3.3, 0.98),
+    # tokens/s over first come, first served: of the last, two digits are known, and here is the least that gives them.
+    (0.25, 0.4, 0.977, 1.4, 2.0, 0.995),
+    (0.25, 0.6, 0.949, 1.4, 2.1, 0.995),
+    (0.35, 0.2, 0.936, 2.3, 2.9, 0.995),
+    (0.35, 0.4, 0.940, 2.3, 3.2, 0.995),
+    (0.35, 0.9, 0.933, 2.7, 3.3, 0.975),
 )
 KNEE: Final = (0.45, 0.6)
 """Trace times, documents/s: up to here, rotation attains about 95 %."""
