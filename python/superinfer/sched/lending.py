@@ -30,9 +30,10 @@ def borrower(columns: Columns, owes: Owed, in_time: Bools, given_up: Bools, step
     lost, lenders = given_up.nonzero()[0], in_time.nonzero()[0]
     if not lost.size or not lenders.size:
         return lost[:0]
-    rank = columns.terms.rank
-    first = lost[np.lexsort((columns.terms.seq[lost], columns.tenant_place[lost], rank[lost]))][:1]
-    if rank[first[0]] > rank[lenders].min():
+    rank, left_us, cost_us = columns.terms.rank, owes.left_us[lenders], owes.estimate_us[lenders]
+    # The last to be due ends after all others: often that settles it, without an order.
+    if (1 - KEPT) * left_us.max() - cost_us.sum() < step_us or rank[lost].min() > rank[lenders].min():
         return lost[:0]
-    spare = spare_us(owes.left_us[lenders], owes.estimate_us[lenders], KEPT)
-    return first if spare >= step_us else lost[:0]
+    if spare_us(left_us, cost_us, KEPT) < step_us:
+        return lost[:0]
+    return lost[np.lexsort((columns.terms.seq[lost], columns.tenant_place[lost], rank[lost]))][:1]
