@@ -11,6 +11,9 @@ from superinfer.sched.owed import Owed
 KEPT: Final = 0.4
 """Part of the time until a prompt is due that it does not lend: for jobs that are still to come."""
 
+MOST_US: Final = 4_000_000
+"""With more work than this given up, nothing is lent: it would take long anyway, and promises that can be kept pay."""
+
 
 def borrower(columns: Columns, owes: Owed, in_time: Bools, given_up: Bools, step_us: int) -> Ints:
     """Which of the given up may have the next step before all prompts that can be on time: one index, or none.
@@ -29,6 +32,8 @@ def borrower(columns: Columns, owes: Owed, in_time: Bools, given_up: Bools, step
     """
     lost, lenders = given_up.nonzero()[0], in_time.nonzero()[0]
     if not lost.size or not lenders.size:
+        return lost[:0]
+    if int(owes.estimate_us[lost].sum()) > MOST_US:
         return lost[:0]
     rank, left_us, cost_us = columns.terms.rank, owes.left_us[lenders], owes.estimate_us[lenders]
     # The last to be due ends after all others: often that settles it, without an order.

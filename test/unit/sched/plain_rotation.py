@@ -6,7 +6,7 @@ from typing import NamedTuple
 from superinfer.sched.claim import AGED, DUE, REST
 from superinfer.sched.feasible import RESERVE
 from superinfer.sched.job import Job, Phase
-from superinfer.sched.lending import KEPT
+from superinfer.sched.lending import KEPT, MOST_US
 from superinfer.sched.plan import Chunk, Plan
 from superinfer.sched.rotation import CALM, RotationPolicy
 from superinfer.sched.sizing import LEAST_TOKENS, PACE_SHARE
@@ -86,7 +86,9 @@ class PlainRotation(RotationPolicy):
             if left is not None and job.missing_tokens and index not in late
         ]
         first = first_to_go(prompts)
-        lent = self._borrower(prompts, [jobs[index] for index in late if bands[index] >= REST], step_us)
+        lost = [index for index in late if bands[index] >= REST]
+        few = sum(owed[index][1] for index in lost) <= MOST_US
+        lent = self._borrower(prompts, [jobs[index] for index in lost if few], step_us)
         for job, band, old, (left, estimate) in zip(jobs, bands, aged, owed, strict=True):
             if job is lent:
                 band, bucket = DUE, -2_000_000_000

@@ -69,6 +69,12 @@ def test_one_doomed_request_after_the_other_gets_such_steps(policy):
     assert prefilled(policy.decide(0, [*doomed, job(2, PATIENT, prompt=100)], AMPLE)) == [0]
 
 
+def test_nothing_is_lent_where_much_is_given_up(policy):
+    doomed = [job(seq, CHAT, prompt=6000) for seq in range(5)]  # 1.2 s each
+    assert prefilled(policy.decide(0, [*doomed[:3], job(9, PATIENT)], AMPLE))[0] == 0
+    assert prefilled(policy.decide(0, [*doomed, job(9, PATIENT)], AMPLE))[0] == 9
+
+
 def test_nobody_lends_a_step_to_a_less_important_class(policy):
     late = SLO(cls="batch", ttft_ms=1)
     assert prefilled(policy.decide(2 * MS, [job(0, late), job(1, PATIENT)], AMPLE)) == [1, 0]
