@@ -29,7 +29,7 @@ TO_BEAT: Final = (
     (0.35, 0.9, 0.933, 2.7, 3.3, 0.975),
 )
 KNEE: Final = (0.45, 0.6)
-"""Trace times, documents/s: up to here, rotation attains about 95 %."""
+"""Trace times, documents/s: up to here, rotation attains about 93 %."""
 GPUS: Final = 22 / 32
 """Published: one pool over two."""
 
