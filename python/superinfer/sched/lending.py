@@ -15,7 +15,7 @@ MOST_US: Final = 4_000_000
 """With more work than this given up, nothing is lent: it would take long anyway, and promises that can be kept pay."""
 
 
-def borrower(columns: Columns, owes: Owed, in_time: Bools, given_up: Bools, step_us: int) -> Ints:
+def borrower(columns: Columns, owes: Owed, lenders: Ints, given_up: Bools, step_us: int) -> Ints:
     """Which of the given up may have the next step before all prompts that can be on time: one index, or none.
 
     What is given up would wait until no prompt waits that can be on time, and on a busy machine that is long. But where
@@ -26,11 +26,11 @@ def borrower(columns: Columns, owes: Owed, in_time: Bools, given_up: Bools, step
     Args:
         columns: The requests.
         owes: What they owe.
-        in_time: Prompts that can be on time.
+        lenders: Indices of prompts that can be on time.
         given_up: Those that cannot.
         step_us: Length of the step.
     """
-    lost, lenders = given_up.nonzero()[0], in_time.nonzero()[0]
+    lost = given_up.nonzero()[0]
     if not lost.size or not lenders.size:
         return lost[:0]
     if int(owes.estimate_us[lost].sum()) > MOST_US:

@@ -145,18 +145,18 @@ class RotationPolicy:
         aged = ~columns.running & (now_us - columns.waiting_since_us > self.settings.max_wait_us)
         band = np.where(can_be_met, DUE, REST + columns.terms.rank)
         band[_eldest(columns, aged)] = AGED
-        due = self._due(owes, columns.terms.seq, waits, can_be_met)
+        in_time = (waits & can_be_met).nonzero()[0]
+        due = self._due(owes, columns.terms.seq, waits, in_time)
         turn = self._turn(columns.terms.rank, tier, waits & (band >= REST))
         place = np.where(band == DUE, due, turn)
-        lent = borrower(columns, owes, waits & can_be_met, first_due & (band >= REST), step_us)
+        lent = borrower(columns, owes, in_time, first_due & (band >= REST), step_us)
         if lent.size:
             place[lent], band[lent] = due.min() - 1, DUE
         return Claims.ordered(columns, band, place, aged)
 
-    def _due(self, owes: Owed, seq: Ints, waits: Bools, can_be_met: Bools) -> Ints:
+    def _due(self, owes: Owed, seq: Ints, waits: Bools, prompts: Ints) -> Ints:
         """Places of those that can be on time: streams by slack, prompts as the class says."""
         place = np.where(waits, owes.left_us, owes.left_us - owes.estimate_us) // self.settings.bucket_us
-        prompts = (waits & can_be_met).nonzero()[0]
         if len(prompts):
             first = first_to_go(owes.left_us[prompts], owes.estimate_us[prompts], seq[prompts])
             place[prompts[first]] = place.min() - 1
