@@ -58,6 +58,18 @@ def first_to_go(left_us: Ints, cost_us: Ints, arrived: Ints) -> int:
         arrived: Arrival numbers.
     """
     by_due = left_us.argsort(kind="stable")
-    spare_us = np.minimum.accumulate((1 - RESERVE) * left_us[by_due] - cost_us[by_due].cumsum())
-    candidates = by_due[np.concatenate([[True], cost_us[by_due[1:]] <= spare_us[:-1]])]
+    spare = np.minimum.accumulate((1 - RESERVE) * left_us[by_due] - cost_us[by_due].cumsum())
+    candidates = by_due[np.concatenate([[True], cost_us[by_due[1:]] <= spare[:-1]])]
     return int(candidates[arrived[candidates].argmin()])
+
+
+def spare_us(left_us: Ints, cost_us: Ints, reserve: float) -> float:
+    """How long jobs can wait that then run by when they are due, and end with this part of their time to spare.
+
+    Args:
+        left_us: Time until each has to be done; of one job at least.
+        cost_us: How long each takes.
+        reserve: The part of that time.
+    """
+    by_due = left_us.argsort(kind="stable")
+    return float(((1 - reserve) * left_us[by_due] - cost_us[by_due].cumsum()).min())

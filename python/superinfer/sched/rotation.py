@@ -10,6 +10,7 @@ from superinfer.sched.claim import AGED, DUE, REST, Claims
 from superinfer.sched.columns import Bools, Columns, Ints, Reader
 from superinfer.sched.feasible import first_to_go, late_jobs
 from superinfer.sched.job import Job
+from superinfer.sched.lending import borrower
 from superinfer.sched.lengths import OutputLengths
 from superinfer.sched.owed import Owed, owed
 from superinfer.sched.plan import Chunk, Plan, Pool
@@ -52,7 +53,8 @@ class RotationPolicy:
     """Order by slack; a step as long as the tightest stream allows; rotation when somebody gains.
 
     Prompts that can be computed in time go by when they are due, but for the first to arrive, as long as that makes no
-    other late: neither short nor long ones wait longer than they need to.
+    other late: neither short nor long ones wait longer than they need to. One that can no longer be on time gets a step
+    before them where all of them have much time to spare.
 
     Requests that owe nothing, or can no longer be on time, are a multi-level feedback queue within their class: a tier
     with shorter slices comes first, and a slower one when its share is due.
@@ -112,7 +114,7 @@ class RotationPolicy:
         sizing = Sizing(self.step_time, self._longest_us(columns, now_us), options.max_chunk_tokens)
         running = decode_load(columns, columns.running.nonzero()[0])
         budget_us = sizing.budget_us(columns, running, now_us)
-        claims = self._claims(columns, now_us, sizing.token_us(running, budget_us))
+        claims = self._claims(columns, now_us, budget_us, sizing.token_us(running, budget_us))
         places = Room(options.tiers.slice_us, options.max_parked).make(claims, pool)
         chosen = claims.index[places.computing]
         decode = chosen[columns.running[chosen]]
@@ -132,7 +134,7 @@ class RotationPolicy:
         calm = self._promised_us is None or now_us - self._promised_us > self.settings.max_wait_us
         return self.settings.max_step_us * (CALM if calm else 1)
 
-    def _claims(self, columns: Columns, now_us: int, token_us: float) -> Claims:
+    def _claims(self, columns: Columns, now_us: int, step_us: int, token_us: float) -> Claims:
         owes = owed(columns, now_us, self.step_time, token_us)
         waits = columns.missing_tokens > 0
         first_due = owes.exists & waits
@@ -143,14 +145,18 @@ class RotationPolicy:
         aged = ~columns.running & (now_us - columns.waiting_since_us > self.settings.max_wait_us)
         band = np.where(can_be_met, DUE, REST + columns.terms.rank)
         band[_eldest(columns, aged)] = AGED
-        due = self._due(owes, columns.terms.seq, waits, can_be_met)
+        in_time = (waits & can_be_met).nonzero()[0]
+        due = self._due(owes, columns.terms.seq, waits, in_time)
         turn = self._turn(columns.terms.rank, tier, waits & (band >= REST))
-        return Claims.ordered(columns, band, np.where(band == DUE, due, turn), aged)
+        place = np.where(band == DUE, due, turn)
+        lent = borrower(columns, owes, in_time, first_due & (band >= REST), step_us)
+        if lent.size:
+            place[lent], band[lent] = due.min() - 1, DUE
+        return Claims.ordered(columns, band, place, aged)
 
-    def _due(self, owes: Owed, seq: Ints, waits: Bools, can_be_met: Bools) -> Ints:
+    def _due(self, owes: Owed, seq: Ints, waits: Bools, prompts: Ints) -> Ints:
         """Places of those that can be on time: streams by slack, prompts as the class says."""
         place = np.where(waits, owes.left_us, owes.left_us - owes.estimate_us) // self.settings.bucket_us
-        prompts = (waits & can_be_met).nonzero()[0]
         if len(prompts):
             first = first_to_go(owes.left_us[prompts], owes.estimate_us[prompts], seq[prompts])
             place[prompts[first]] = place.min() - 1

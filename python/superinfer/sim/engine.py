@@ -109,6 +109,9 @@ class Engine:
             self._make_room(plan, now)
             load = self._load(plan)
             if not plan.decode and not plan.prefill:
+                if plan.park:
+                    # Somebody has left, and the next plan may use the room.
+                    continue
                 self._wake = self._env.event()
                 yield self._wake
                 continue

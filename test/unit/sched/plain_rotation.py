@@ -6,6 +6,7 @@ from typing import NamedTuple
 from superinfer.sched.claim import AGED, DUE, REST
 from superinfer.sched.feasible import RESERVE
 from superinfer.sched.job import Job, Phase
+from superinfer.sched.lending import KEPT, MOST_US
 from superinfer.sched.plan import Chunk, Plan
 from superinfer.sched.rotation import CALM, RotationPolicy
 from superinfer.sched.sizing import LEAST_TOKENS, PACE_SHARE
@@ -39,7 +40,7 @@ class PlainRotation(RotationPolicy):
         options = self.settings
         running = [job for job in jobs if job.phase is Phase.RUNNING]
         budget_us = self._budget_us(jobs, running, now_us)
-        claims = sorted(self._claims_plainly(now_us, jobs, self._prompt_token_us(running, budget_us)))
+        claims = sorted(self._claims_plainly(now_us, jobs, budget_us, self._prompt_token_us(running, budget_us)))
         chosen, park = make_room(claims, pool, options.tiers.slice_us, options.max_parked)
         decode = [claim.job for claim in chosen if claim.job.phase is Phase.RUNNING]
         waiting = [claim for claim in chosen if claim.job.missing_tokens]
@@ -57,7 +58,7 @@ class PlainRotation(RotationPolicy):
         allowed = [us for us in allowances_us(running, now_us) if us > decoding_us]
         return round(min([self.settings.max_step_us * (CALM if calm else 1), *allowed]))
 
-    def _claims_plainly(self, now_us, jobs, token_us):
+    def _claims_plainly(self, now_us, jobs, step_us, token_us):
         owed = [self._owed_plainly(job, now_us, token_us) for job in jobs]
         late = given_up(
             [
@@ -85,14 +86,31 @@ class PlainRotation(RotationPolicy):
             if left is not None and job.missing_tokens and index not in late
         ]
         first = first_to_go(prompts)
+        lost = [index for index in late if bands[index] >= REST]
+        few = sum(owed[index][1] for index in lost) <= MOST_US
+        lent = self._borrower(prompts, [jobs[index] for index in lost if few], step_us)
         for job, band, old, (left, estimate) in zip(jobs, bands, aged, owed, strict=True):
-            if job is first and band == DUE:
+            if job is lent:
+                band, bucket = DUE, -2_000_000_000
+            elif job is first and band == DUE:
                 bucket = -1_000_000_000
             elif band == DUE:
                 bucket = (left if job.missing_tokens else left - estimate) // self.settings.bucket_us
             else:
                 bucket = 0 if self._line(job) in turns else 1 + job.tier
             yield PlainClaim(band, bucket, self.service.served(job.state.slo.tenant), job.state.seq, old, job)
+
+    def _borrower(self, prompts, lost, step_us):
+        """Whom a step is lent to: of (left, index, cost, job) that are on time, each has to keep enough."""
+        if not prompts or not lost:
+            return None
+        end_us = step_us
+        for left_us, _, cost_us, _ in sorted(prompts, key=lambda prompt: prompt[:2]):
+            end_us += cost_us
+            if end_us > (1 - KEPT) * left_us:
+                return None
+        first = min(lost, key=lambda job: (job.state.rank, self.service.served(job.state.slo.tenant), job.state.seq))
+        return None if first.state.rank > min(job.state.rank for *_, job in prompts) else first
 
     def _line(self, job):
         return job.state.rank * self.settings.tiers.count + job.tier

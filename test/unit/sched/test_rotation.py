@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from superinfer.sched.job import Phase
+from superinfer.sched.lending import KEPT
 from superinfer.sched.plan import Pool
 from superinfer.sched.rotation import CALM, RotationPolicy, RotationSettings
 from superinfer.sched.sizing import LEAST_TOKENS
@@ -49,11 +52,36 @@ def test_the_first_to_arrive_goes_first_where_nobody_is_late_for_it(policy):
 
 def test_a_doomed_request_comes_after_those_that_can_be_met(policy):
     doomed = job(0, CHAT, prompt=6000)  # 1.2 s of work, due in one
-    assert prefilled(policy.decide(0, [doomed, job(1, CHAT, prompt=200)], AMPLE))[0] == 1
+    assert prefilled(policy.decide(0, [doomed, job(1, CHAT, prompt=2000)], AMPLE))[0] == 1
+
+
+def test_a_doomed_request_gets_a_step_where_the_others_keep_enough_of_their_time(policy):
+    # A step takes 250 ms, the other one 300.
+    time_ms = round(550 / (1 - KEPT))
+    doomed, other = job(0, CHAT, prompt=6000), replace(CHAT, ttft_ms=time_ms - 1)
+    assert prefilled(policy.decide(0, [doomed, job(1, other, prompt=1500)], AMPLE))[0] == 1
+    other = replace(CHAT, ttft_ms=time_ms + 1)
+    assert prefilled(policy.decide(0, [doomed, job(1, other, prompt=1500)], AMPLE))[0] == 0
+
+
+def test_one_doomed_request_after_the_other_gets_such_steps(policy):
+    doomed = [job(seq, CHAT, prompt=6000, tier=1 - seq) for seq in range(2)]
+    assert prefilled(policy.decide(0, [*doomed, job(2, PATIENT, prompt=100)], AMPLE)) == [0]
+
+
+def test_nothing_is_lent_where_much_is_given_up(policy):
+    doomed = [job(seq, CHAT, prompt=6000) for seq in range(5)]  # 1.2 s each
+    assert prefilled(policy.decide(0, [*doomed[:3], job(9, PATIENT)], AMPLE))[0] == 0
+    assert prefilled(policy.decide(0, [*doomed, job(9, PATIENT)], AMPLE))[0] == 9
+
+
+def test_nobody_lends_a_step_to_a_less_important_class(policy):
+    late = SLO(cls="batch", ttft_ms=1)
+    assert prefilled(policy.decide(2 * MS, [job(0, late), job(1, PATIENT)], AMPLE)) == [1, 0]
 
 
 def test_of_two_that_cannot_both_be_met_the_cheaper_is_served(policy):
-    jobs = [job(0, CHAT, prompt=4000), job(1, CHAT, prompt=1500, arrival_us=10 * MS)]
+    jobs = [job(0, CHAT, prompt=4000), job(1, CHAT, prompt=2000, arrival_us=10 * MS)]
     assert prefilled(policy.decide(20 * MS, jobs, AMPLE))[0] == 1
 
 

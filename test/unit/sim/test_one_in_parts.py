@@ -8,7 +8,8 @@ from superinfer.sched.state import SLOState
 from superinfer.sim.one_in_parts import OneInParts
 from superinfer.sim.run import simulate
 from superinfer.slo import SLO
-from unit.sim.simulated import LOADS, machine
+from superinfer.workload.arrivals import Arrival
+from unit.sim.simulated import CHAT, DEADLINE, LOADS, machine
 
 pytestmark = pytest.mark.unit
 
@@ -72,5 +73,11 @@ def test_who_is_taken_out_computes_nothing():
 @settings(max_examples=25, deadline=None)
 @given(LOADS)
 def test_everybody_is_served(load):
+    run = simulate(load, "rotation", machine(), one_in_parts=True)
+    assert all(served.outcome is not None for served in run.served)
+
+
+def test_a_pass_that_only_takes_the_one_under_way_out_is_followed_by_another():
+    load = [Arrival(0, 1, 1, CHAT), Arrival(0, 934, 1, DEADLINE), Arrival(1, 1065, 1, CHAT)]
     run = simulate(load, "rotation", machine(), one_in_parts=True)
     assert all(served.outcome is not None for served in run.served)
