@@ -125,7 +125,7 @@ class RotatingScheduler(SLOScheduler):
             self.host_tier.make_way(self.rotation.wanted_tokens() + growth_tokens, self.rotation.admission.order)
         if self.rotation.admission:
             running_batch.batch_is_full = False
-            plan = super().get_new_batch_prefill(running_batch)
+            plan = self.admit(running_batch)
             self._note_admitted(plan.batch_to_run)
         if self.host_tier:
             # The KV of a session is the session's.

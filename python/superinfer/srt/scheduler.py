@@ -132,8 +132,12 @@ class SLOScheduler(Scheduler):
 
     def get_new_batch_prefill(self, running_batch: Any) -> NextBatchPlan:
         """Choose the requests of the next prefill batch."""
-        waiting = bool(self.waiting_queue)
         self.tend_cache(running_batch)
+        return self.admit(running_batch)
+
+    def admit(self, running_batch: Any) -> NextBatchPlan:
+        """SGLang's choice of the next prefill batch, with the cache in order."""
+        waiting = bool(self.waiting_queue)
         plan = super().get_new_batch_prefill(running_batch)
         if waiting and self.slo_metrics:
             self.slo_metrics.waiting(self.ledger.state_of(req) for req in self.waiting_queue)
