@@ -94,8 +94,15 @@ class SLOScheduler(Scheduler):
     def _connect_cache(self) -> None:
         """Our cache needs the time and the promises."""
         first, settings = get_parallel().tp_rank == 0, self.settings.cache
-        pool_tokens = self.max_total_num_tokens
-        self.cache_ends = wiring.connect(self.tree_cache, self.clock, self.ledger, settings, pool_tokens, writes=first)
+        self.cache_ends = wiring.connect(
+            self.tree_cache,
+            self.clock,
+            self.ledger,
+            self.step_time,
+            settings,
+            self.max_total_num_tokens,
+            writes=first,
+        )
         if self.slo_metrics and self.cache_ends:
             self.tree_cache.book.observer = self.slo_metrics
 
