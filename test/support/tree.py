@@ -22,7 +22,13 @@ _books = []
 
 
 def book(rule=LRU, block_tokens=8, ghosts=64):
-    return TreeBook(lambda: Ruling(Claims(rule()), lambda: "test"), ghosts, block_tokens)
+    """``rule`` makes a rule, or a whole ``Ruling``."""
+
+    def make():
+        made = rule()
+        return made if isinstance(made, Ruling) else Ruling(Claims(made), lambda: "test")
+
+    return TreeBook(make, ghosts, block_tokens)
 
 
 class Tree:
