@@ -46,20 +46,24 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-def serve_command(*args: str) -> list[str]:
-    return [sys.executable, "-m", "superinfer.launch_server", *args]
+def serve_command(*args: str, module: str = "superinfer.launch_server") -> list[str]:
+    return [sys.executable, "-m", module, *args]
 
 
 @contextmanager
 def running_server(
-    log: Path, *args: str, env: Mapping[str, str] | None = None, api_key: str | None = None
+    log: Path,
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    api_key: str | None = None,
+    module: str = "superinfer.launch_server",
 ) -> Iterator[Server]:
     """Start a server, wait until it is ready, and end it and its children afterwards."""
     port = free_port()
     extra = ["--api-key", api_key] if api_key else []
     with log.open("w") as out:
         process = subprocess.Popen(
-            serve_command(*args, *extra, "--port", str(port)),
+            serve_command(*args, *extra, "--port", str(port), module=module),
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
