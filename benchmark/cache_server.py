@@ -94,9 +94,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one seed of 20 s after 20 s of learning")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it; needs matplotlib")
-    parser.add_argument(
-        "--systems", type=subset(SYSTEMS), default=DEFAULT, metavar="NAME,...", help=", ".join(SYSTEMS)
-    )
+    parser.add_argument("--systems", type=subset(SYSTEMS), default=DEFAULT, metavar="NAME,...", help=", ".join(SYSTEMS))
     parser.add_argument("--seeds", type=int, default=2, help="loads (%(default)s; --quick: 1)")
     parser.add_argument("--chats-per-s", type=float, default=0.6, help="conversations that begin (%(default)s)")
     parser.add_argument("--agents-per-s", type=float, default=0.15, help="agents (%(default)s)")

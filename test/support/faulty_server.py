@@ -1,7 +1,7 @@
 """A server whose copies between device and host fail while a file says so: ``python -m support.faulty_server``.
 
-``FAULTS`` names the file; what it holds, ``load`` or ``store``, fails. The scheduler is forked from this process, and so
-has what is replaced here.
+``FAULTS`` names the file; what it holds, ``load`` or ``store``, fails. The scheduler is forked from this process, and
+so has what is replaced here.
 """
 
 import os

@@ -92,10 +92,8 @@ class Prices:
             victim: Of what would go next from the host; ``None`` if nothing can.
         """
         lacking = max(worth.tokens - free_tokens, 0)
-        if not lacking:
-            room_ms = 0.0
-        else:
-            room_ms = inf if victim is None else lacking * victim.per_token_ms
+        token_ms = inf if victim is None else victim.per_token_ms
+        room_ms = lacking * token_ms if lacking else 0.0
         return Offload(worth, worth.tokens * self.link_token_ms, room_ms)
 
 

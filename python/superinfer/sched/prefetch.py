@@ -7,7 +7,6 @@ from typing import Final
 from superinfer.sched.job import Job, Phase
 from superinfer.sched.step_time import StepTime
 
-
 LEAST_PATIENCE_US: Final = 1_000_000
 """A load is not given up sooner: what computing costs may not be known yet, and giving up costs something, too."""
 
@@ -90,8 +89,8 @@ def choose(
 def patience_us(jobs: Iterable[Job], load_tokens: int, now_us: int, step_time: StepTime) -> int:
     """How long a step may wait for a load, before it is given up and what it brings is computed.
 
-    As long as all that are in the step can still be on time if it is computed in the end; at least as long as that takes,
-    so that nobody who is late in any case computes what was about to arrive.
+    As long as all that are in the step can still be on time if it is computed in the end; at least as long as that
+    takes, so that nobody who is late in any case computes what was about to arrive.
 
     Args:
         jobs: Requests in the step.

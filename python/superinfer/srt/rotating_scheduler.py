@@ -11,7 +11,6 @@ from sglang.srt.runtime_context import get_parallel
 from superinfer import config
 from superinfer.observe.events import RotationReason
 from superinfer.observe.publisher import EventPublisher
-from superinfer.sched import prefetch
 from superinfer.sched.forced import ForcedRotation
 from superinfer.sched.rotation import RotationPolicy, RotationSettings
 from superinfer.sched.step_time import StepLoad, StepTime
@@ -21,17 +20,16 @@ from superinfer.srt.cache.waiting import QueueClaims, is_ours
 from superinfer.srt.clock import TickClock, read_us
 from superinfer.srt.decision_log import DecisionLog
 from superinfer.srt.events import EventFeed
-from superinfer.srt.host.recovery import Recovery
 from superinfer.srt.host.tier import HostTier
 from superinfer.srt.jobs import JobBook
 from superinfer.srt.kv.keeper import keeper_of
 from superinfer.srt.ledger import Early
 from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
+from superinfer.srt.recovering_scheduler import RecoveringScheduler
 from superinfer.srt.rotation import GROWTH_TOKENS, Rotation
-from superinfer.srt.scheduler import SLOScheduler
 
 
-class RotatingScheduler(SLOScheduler):
+class RotatingScheduler(RecoveringScheduler):
     """Rotates requests through the radix tree: what is parked waits in the queue, its KV in the tree while it may.
 
     Attributes:
@@ -65,7 +63,6 @@ class RotatingScheduler(SLOScheduler):
             admission=lambda: self.rotation.admission,
         )
         self._finishing: set[Any] = set()
-        self._misread: list[Any] = []
         self.host_tier = self._host_tier() if self.enable_hierarchical_cache else None
         self._queue_claims = QueueClaims(self.tree_cache, book.has_run) if is_ours(self.tree_cache) else None
         reserve_growth_only()
@@ -85,7 +82,7 @@ class RotatingScheduler(SLOScheduler):
     def _add_request_to_queue(self, req: Any, is_retracted: bool = False) -> None:
         """A request arrives, or SGLang itself takes it out: to pause, or because memory is short after all."""
         if self.rotation.book.is_inside(req):
-            self._note_taken_out({req: "memory" if is_retracted else "paused"})
+            self.note_taken_out({req: "memory" if is_retracted else "paused"})
         super()._add_request_to_queue(req, is_retracted)
 
     def _abort_on_queued_limit(self, recv_req: Any) -> bool:
@@ -108,21 +105,11 @@ class RotatingScheduler(SLOScheduler):
         """One admission pass, limited to the plan."""
         return partial(PlannedAdder, admission=self.rotation.admission)
 
-    def get_next_batch_to_run(self, running_batch: Any, last_batch: Any) -> NextBatchPlan:
-        """Choose what to do in this pass."""
-        if self._misread and last_batch:
-            last_batch.filter_batch(reqs_to_exclude=self._misread)
-        return super().get_next_batch_to_run(running_batch, last_batch)
-
     def get_new_batch_prefill(self, running_batch: Any) -> NextBatchPlan:
-        """Plan the next step, without those whose last one is void: the stale result of that is still to come."""
-        void, self._misread = self._misread, []
-        if not void:
-            return self._new_batch(running_batch)
-        waiting = [req for req in self.waiting_queue if req in void]
-        self.waiting_queue = [req for req in self.waiting_queue if req not in void]
+        """Plan the next step, without those whose last one is void."""
+        void = self.hold_void_back()
         plan = self._new_batch(running_batch)
-        self.waiting_queue.extend(waiting)
+        self.waiting_queue.extend(void)
         return plan
 
     def _new_batch(self, running_batch: Any) -> NextBatchPlan:
@@ -159,33 +146,7 @@ class RotatingScheduler(SLOScheduler):
         """Run one engine step, which waits for what of its prefixes is still on its way from the host."""
         if self.host_tier:
             batch.hicache_consumer_index = self.host_tier.flight.wait_index(batch)
-        if not (self.host_tier and self.host_tier.recovery) or batch.hicache_consumer_index < 0:
-            return super().run_batch(batch, *args, **kwargs)
-        return self._run_reader(batch, self.host_tier, self.host_tier.recovery, *args, **kwargs)
-
-    def _run_reader(self, batch: Any, tier: HostTier, recovery: Recovery, *args: Any, **kwargs: Any) -> Any:
-        """Run a step that waits for loads; who has read what did not arrive has to be computed again."""
-        jobs = [self.rotation.book.job_of(req) for req in batch.reqs]
-        patience_us = prefetch.patience_us(jobs, recovery.under_way_tokens(), self.clock.now_us, self.step_time)
-        recovery.be_patient(batch.hicache_consumer_index, patience_us)
-        result = super().run_batch(batch, *args, **kwargs)
-        failed = recovery.failed()
-        if failed:
-            tier.let_all_go()
-            self._void(recovery.readers(failed, batch.reqs))
-            recovery.finish(failed, tier.flight)
-        return result
-
-    def _void(self, reqs: list[Any]) -> None:
-        """Take out requests whose last step is worth nothing, and queue them; its result will find nobody."""
-        for req in reqs:
-            if req is self.chunked_req:
-                self.chunked_req = None
-            parking.take_back(req, self.tree_cache)
-            self.waiting_queue.append(req)
-            req.time_stats.set_wait_queue_entry_time()
-        self._misread = reqs
-        self._note_taken_out(dict.fromkeys(reqs, "memory"))
+        return super().run_batch(batch, *args, **kwargs)
 
     def flush_cache(self, *args: Any, **kwargs: Any) -> bool:
         """Empty the pools, once nothing is on its way into them."""
@@ -257,9 +218,10 @@ class RotatingScheduler(SLOScheduler):
             self._queue_claims.parked(parked)
         if self.kv and parked:
             self.kv.look(running_batch.reqs, self.chunked_req)
-        self._note_taken_out(parked)
+        self.note_taken_out(parked)
 
-    def _note_taken_out(self, reasons: Mapping[Any, RotationReason]) -> None:
+    def note_taken_out(self, reasons: Mapping[Any, RotationReason]) -> None:
+        """These have left the engine, and will come back."""
         if self.events:
             self.events.rotated(reasons)
         if self.slo_metrics:

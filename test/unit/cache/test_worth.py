@@ -39,7 +39,7 @@ def test_more_time_is_more_chance(hazards, one, other):
     less, more = (chances(logits(*hazards), edges, time) for time in sorted((one, other)))
     assert (less <= more + 1e-12).all()
     assert (more <= chances(logits(*hazards), edges, inf) + 1e-12).all()
-    assert ((0 <= less) & (more <= 1)).all()
+    assert ((less >= 0) & (more <= 1)).all()
 
 
 def test_a_node_that_has_waited_is_looked_at_from_there_on():

@@ -17,8 +17,8 @@ FORGOTTEN: Key = (float(Level.ENDED), -inf, 0.0, 0.0)
 class HostBook:
     """Prices for the host tier, by the same predictor, claims and guard as on the device.
 
-    Where the learned rule does not decide, chances are not believed: what has not ended is thought to be used again, and
-    the least recently used goes first.
+    Where the learned rule does not decide, chances are not believed: what has not ended is thought to be used again,
+    and the least recently used goes first.
 
     Args:
         book: Of the device's nodes; it also remembers those that have left.

@@ -9,6 +9,7 @@ from sglang.srt.mem_cache.unified_cache.unified_tree_core_interface import BaseE
 
 from superinfer.srt.host.link import HostLoadError
 
+
 def drop_host_copies(cache: Any, node_ids: list[int]) -> int:
     """Keep these nodes, and all below them, on the device only; returns the tokens whose copies are given up.
 

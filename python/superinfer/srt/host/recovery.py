@@ -63,7 +63,9 @@ class Recovery:
     def readers(self, failed: Collection[tuple[int, int]], reqs: Collection[Any]) -> list[Any]:
         """Those of ``reqs`` that have read what did not arrive."""
         tops = {top.id for top in (first_after(self._cache, *load) for load in failed) if top is not None}
-        return [req for req in reqs if req.last_node is not None and tops & self._cache.path_tokens(req.last_node).keys()]
+        return [
+            req for req in reqs if req.last_node is not None and tops & self._cache.path_tokens(req.last_node).keys()
+        ]
 
     def finish(self, failed: Collection[tuple[int, int]], flight: Flight) -> None:
         """Nobody reads these loads any more: end them, and take what they were to bring out of the tree."""

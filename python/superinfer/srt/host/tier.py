@@ -78,14 +78,10 @@ class HostTier:
     def begin_pass(self, now_us: int, waiting: Collection[Any]) -> None:
         """What has arrived is known as such, and nothing is held for whoever does not wait any more."""
         arrived = self.flight.arrived()
-        lost = self.recovery.ended(arrived) if self.recovery and arrived else []
-        if lost:
-            self.let_all_go()
-            for load in lost:
-                self.recovery.drop(load.node, load.start)
+        if self.recovery and arrived:
+            arrived = self._without_lost(arrived, self.recovery)
         for load in arrived:
-            if load not in lost:
-                self._step_time.loads.observe(load.count, now_us - load.started_us)
+            self._step_time.loads.observe(load.count, now_us - load.started_us)
         if self._holds:
             present = set(waiting)
             for req in [req for req in self._holds if req not in present]:  # in one order on all ranks
@@ -182,6 +178,15 @@ class HostTier:
         self.flight.arrived()
         self.let_all_go()
         self._parked.clear()
+
+    def _without_lost(self, loads: list[Load], recovery: Recovery) -> list[Load]:
+        """Those of these loads that have arrived whole; what the others were to bring leaves the tree."""
+        lost = recovery.ended(loads)
+        if lost:
+            self.let_all_go()
+        for load in lost:
+            recovery.drop(load.node, load.start)
+        return [load for load in loads if load not in lost]
 
     def _load(self, req: Any, now_us: int) -> None:
         node, start, tokens = req.best_match_node, req.prefix_len, req.host_hit_length
