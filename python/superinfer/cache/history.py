@@ -53,18 +53,13 @@ class History:
     def born(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
         """A node has appeared."""
         self._reserve(slot)
-        parent, siblings, parent_uses = nodes.parent[slot], 0, 0
-        if parent != NONE:
-            siblings, parent_uses = nodes.born[parent] - 1, int(self.uses[parent])
-        if parent != NONE and siblings < HUB_CHILDREN:
-            self.items[slot], self.seen[slot] = self.items[parent], self.seen[parent]
-            self.last_s[slot] = self.last_s[parent]
-        else:
-            self.seen[slot], self.last_s[slot] = 0, use.time_s
+        parent = nodes.parent[slot]
+        siblings = nodes.born[parent] - 1 if parent != NONE else 0
+        begin(
+            self.items, self.static, self.seen, self.uses, self.last_s, self.born_s, slot, parent, siblings, use.time_s
+        )
         # A parent that the same request has just used or made has counted it already.
         counted = bool(self.seen[slot] and nodes.last[parent].seq == use.seq)
-        self.uses[slot], self.born_s[slot] = 0, use.time_s
-        self.static[slot, 7:] = np.log1p(np.float32(parent_uses)), np.log1p(np.float32(siblings))
         self._record(nodes, slot, use, counted)
 
     def used(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
@@ -115,6 +110,31 @@ class History:
             new = np.zeros((size, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
+
+
+@compiled
+def begin(
+    items: Floats,
+    static: Floats,
+    seen: NDArray[np.int32],
+    uses: NDArray[np.int32],
+    last_s: NDArray[np.float64],
+    born_s: NDArray[np.float64],
+    slot: int,
+    parent: int,
+    siblings: int,
+    time_s: float,
+) -> None:
+    """A node has appeared in a slot: it continues its parent's history, unless that is a shared beginning."""
+    if parent != NONE and siblings < HUB_CHILDREN:
+        items[slot] = items[parent]
+        seen[slot], last_s[slot] = seen[parent], last_s[parent]
+    else:
+        seen[slot], last_s[slot] = 0, time_s
+    parent_uses = uses[parent] if parent != NONE else 0
+    uses[slot], born_s[slot] = 0, time_s
+    static[slot, 7] = np.log1p(np.float32(parent_uses))
+    static[slot, 8] = np.log1p(np.float32(siblings))
 
 
 @compiled
