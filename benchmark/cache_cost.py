@@ -95,7 +95,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     publish(options, argv, results, LINE, save_plot)
     for result in results:
         if result["nodes"] == BAR_NODES:
-            print(f"{result['rule']}: {result['share_percent']:.2f} % at {BAR_NODES:,} nodes (aim: {BAR_PERCENT:.0f} %)")
+            print(
+                f"{result['rule']}: {result['share_percent']:.2f} % at {BAR_NODES:,} nodes (aim: {BAR_PERCENT:.0f} %)"
+            )
 
 
 def _apart(rule: str, nodes: int, turns: int) -> dict[str, Any]:
@@ -163,7 +165,9 @@ def save_plot(results: Sequence[dict[str, Any]], path: Path) -> None:
         for axis, (name, title) in zip(axes[0], panels, strict=True):
             for rule in RULES:
                 points = [result for result in results if result["rule"] == rule]
-                axis.plot([point["nodes"] for point in points], [point[name] for point in points], marker="o", label=rule)
+                axis.plot(
+                    [point["nodes"] for point in points], [point[name] for point in points], marker="o", label=rule
+                )
             axis.set(xscale="log", yscale="log", xlabel="nodes in the cache", title=title)
             axis.grid(alpha=0.3)
         axes[0, 2].axhline(BAR_PERCENT, color="grey", linestyle="--", linewidth=1)

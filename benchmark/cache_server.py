@@ -91,7 +91,7 @@ class System:
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmark.cache_server", description="Eviction on a real server.")
-    parser.add_argument("--quick", action="store_true", help="one seed of 20 s after 20 s of learning")
+    parser.add_argument("--quick", action="store_true", help="one seed of 20 s after 45 s of learning")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it; needs matplotlib")
     parser.add_argument("--systems", type=subset(SYSTEMS), default=DEFAULT, metavar="NAME,...", help=", ".join(SYSTEMS))
@@ -108,7 +108,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     if "trained" in options.systems and "learned" not in options.systems:
         parser.error("trained learns from the log of learned: name both")
     if options.quick:
-        options.seeds, options.seconds, options.learn_s = 1, 20.0, 20.0
+        options.seeds, options.seconds, options.learn_s = 1, 20.0, 45.0
     return options
 
 
@@ -165,8 +165,8 @@ async def measure(
         systems = []
         for name in sorted(options.systems, key=lambda name: name == "trained"):  # after the one that writes its log
             cache = {"learned": f'access_log = "{log}"', "trained": f'model = "{model}"'}.get(name, "")
-            if name == "trained":
-                _train(log, model)
+            if name == "trained" and not _trained(log, model):
+                continue
             system = await stack.enter_async_context(_start(name, options, pool_tokens, cache))
             console.print(f"{name}: {await _serve(system, learn if name in OURS else warm)}", soft_wrap=True)
             systems.append(system)
@@ -179,12 +179,18 @@ async def measure(
                 console.print(f"seed {seed}: {system.name}: {shown}", soft_wrap=True)
 
 
-def _train(log: Path, model: Path) -> None:
-    """Write a predictor learnt from an access log."""
+def _trained(log: Path, model: Path) -> bool:
+    """Write a predictor learnt from an access log, if there is enough in it."""
     from superinfer.training.fit import fit  # torch, which nothing else here needs
 
     requests = read_requests(log)
-    save(fit(requests).predictor, model, f"{len(requests)} requests of benchmark.cache_server")
+    try:
+        predictor = fit(requests).predictor
+    except ValueError as error:
+        console.print(f"without trained, a longer --learn-s would help: {error}", soft_wrap=True)
+        return False
+    save(predictor, model, f"{len(requests)} requests of benchmark.cache_server")
+    return True
 
 
 @asynccontextmanager

@@ -62,8 +62,7 @@ READS: tuple[Reads, ...] = (
     ),
     Reads(
         "sglang.srt.mem_cache.unified_radix_cache.UnifiedRadixCache",
-        "cache_controller linker load_back_threshold ongoing_load_back ongoing_write_through tp_world_size"
-        " tree_core",
+        "cache_controller linker load_back_threshold ongoing_load_back ongoing_write_through tp_world_size tree_core",
     ),
     Reads(
         f"{_MANAGERS}.cache_controller.HiCacheController",
@@ -121,7 +120,9 @@ READS: tuple[Reads, ...] = (
         "sglang.srt.mem_cache.unified_cache.unified_tree_core.UnifiedTreeNode",
         "backuped children component_data hit_count id key last_access_time parent write_through_pending_id",
     ),
-    Reads("sglang.srt.mem_cache.unified_cache.components.base.ComponentData", "host_lock_ref host_value lock_ref value"),
+    Reads(
+        "sglang.srt.mem_cache.unified_cache.components.base.ComponentData", "host_lock_ref host_value lock_ref value"
+    ),
     Reads("sglang.srt.mem_cache.radix_cache.RadixKey", "cache_salt extra_key"),
     Reads("sglang.srt.mem_cache.base_prefix_cache.MatchPrefixParams", "req"),
     Reads(
