@@ -8,6 +8,7 @@ from integration.conftest import SMALL, STRICT
 from integration.host.clients import Clients
 from integration.host.engines import prompt
 from integration.test_abort import wait_until_idle
+from superinfer.srt.defaults import CPU_OVERLAP
 from support.server import running_server
 
 pytestmark = pytest.mark.integration
@@ -36,15 +37,15 @@ def faults(tmp_path_factory):
     return file
 
 
-@pytest.fixture(scope="module")
-def faulty_server(tiny_model, faults):
+@pytest.fixture(scope="module", params=["", "1"], ids=["one step at a time", "overlap"])
+def faulty_server(request, tiny_model, faults):
     """Room for 1024 tokens of KV and one request at a time."""
     folder = faults.parent
     (folder / "config.toml").write_text(CONFIG)
     args = ["--model-path", str(tiny_model), "--slo-classes", str(folder / "config.toml"), *SMALL]
     args[args.index("--max-total-tokens") + 1] = "1024"
     args += ["--max-running-requests", "1", "--enable-metrics"]
-    env = {**STRICT, "FAULTS": str(faults)}
+    env = {**STRICT, "FAULTS": str(faults), CPU_OVERLAP: request.param}
     with running_server(folder / "server.log", *args, env=env, module="support.faulty_server") as server:
         yield server
 
