@@ -26,9 +26,9 @@ READS: tuple[Reads, ...] = (
     Reads(
         f"{_MANAGERS}.schedule_batch.Req",
         "arrival_processed_tokens beam_group best_match_node cache_salt extend_end extra_key finished_output"
-        " finished_reason full_untruncated_fill_ids host_hit_length input_embeds kv last_node"
+        " finished_reason full_untruncated_fill_ids host_hit_length input_embeds is_retracted kv last_node"
         " num_matched_prefix_tokens origin_input_ids output_ids prefix_len return_hidden_states return_logprob rid"
-        " sampling_params session skip_radix_cache_insert time_stats to_finish",
+        " sampling_params send_token_offset session skip_radix_cache_insert time_stats to_finish",
     ),
     Reads(
         f"{_MANAGERS}.schedule_batch.ScheduleBatch",

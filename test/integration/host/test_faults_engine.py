@@ -1,9 +1,12 @@
 """Copies that fail or take too long on a real server: it lives, and answers are the same."""
 
+import os
 import time
+from pathlib import Path
 
 import pytest
 
+import support
 from integration.conftest import SMALL, STRICT
 from integration.host.clients import Clients
 from integration.host.engines import prompt
@@ -45,7 +48,8 @@ def faulty_server(request, tiny_model, faults):
     args = ["--model-path", str(tiny_model), "--slo-classes", str(folder / "config.toml"), *SMALL]
     args[args.index("--max-total-tokens") + 1] = "1024"
     args += ["--max-running-requests", "1", "--enable-metrics"]
-    env = {**STRICT, "FAULTS": str(faults), CPU_OVERLAP: request.param}
+    path = os.pathsep.join([str(Path(support.__path__[0]).parent), os.environ.get("PYTHONPATH", "")])
+    env = {**STRICT, "FAULTS": str(faults), CPU_OVERLAP: request.param, "PYTHONPATH": path}
     with running_server(folder / "server.log", *args, env=env, module="support.faulty_server") as server:
         yield server
 
