@@ -1,4 +1,8 @@
-"""What the learned cache rule costs: ``python -m benchmark.cache_cost --json FILE --plot FILE``."""
+"""What the learned cache rule costs: ``python -m benchmark.cache_cost --json FILE --plot FILE``.
+
+A scheduler under load uses a second of CPU time in a second. What the cache takes of it follows from what a request
+costs and how many arrive: twenty a second here, of sixteen nodes each.
+"""
 
 import argparse
 import resource
@@ -26,8 +30,16 @@ TURN_NODES = 8
 """Nodes of a turn: of its prompt, and then of what it adds."""
 
 GAP_S = 0.05
-RULES = ("lru", "learned", "guarded")
-LINE = "{rule:>8}, {nodes:>9,} nodes: {use_us:5.1f} us per use, {victim_us:5.1f} us per victim, {bytes_per_node:,} B"
+"""Between requests; of the scheduler's CPU time there is as much."""
+
+RULES = ("lru", "learned", "guarded", "deciding")
+"""``guarded`` as LRU decides, and ``deciding`` as the learned rule does: the same shadows beside it."""
+
+BAR_NODES, BAR_PERCENT = 100_000, 1.0
+LINE = (
+    "{rule:>8}, {nodes:>9,} nodes: {use_us:5.1f} us per use, {victim_us:5.1f} us per victim, {request_us:6.0f} us per"
+    " request, {share_percent:.2f} % of the scheduler, {bytes_per_node:,} B per node"
+)
 
 
 @dataclass(slots=True)
@@ -81,6 +93,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(argv)
     results = [_apart(rule, size, options.turns) for size in options.sizes for rule in RULES]
     publish(options, argv, results, LINE, save_plot)
+    for result in results:
+        if result["nodes"] == BAR_NODES:
+            print(
+                f"{result['rule']}: {result['share_percent']:.2f} % at {BAR_NODES:,} nodes (aim: {BAR_PERCENT:.0f} %)"
+            )
 
 
 def _apart(rule: str, nodes: int, turns: int) -> dict[str, Any]:
@@ -112,6 +129,8 @@ def measure(rule: str, nodes: int, turns: int) -> dict[str, Any]:
         "victims": traffic.victims,
         "use_us": round(traffic.use_ns / 1000 / traffic.used, 2),
         "victim_us": round(traffic.victim_ns / 1000 / max(traffic.victims, 1), 2),
+        "request_us": round((traffic.use_ns + traffic.victim_ns) / 1000 / turns, 1),
+        "share_percent": round((traffic.use_ns + traffic.victim_ns) / 1e7 / turns / GAP_S, 3),
         "bytes_per_node": round(grown / nodes),
     }
 
@@ -120,7 +139,13 @@ def _rule(name: str, nodes: int) -> Rule[int]:
     if name == "lru":
         return LRU()
     learned: Learned[int] = Learned(load())
-    return learned if name == "learned" else Guarded(learned, nodes * TOKENS, Watch.of(nodes))
+    if name == "learned":
+        return learned
+    guarded: Guarded[int] = Guarded(learned, nodes * TOKENS, Watch.of(nodes))
+    if name == "deciding":
+        guarded.learned_decides = True
+        guarded.decide = lambda: None  # type: ignore[method-assign]
+    return guarded
 
 
 def _resident_bytes() -> int:
@@ -129,16 +154,23 @@ def _resident_bytes() -> int:
 
 
 def save_plot(results: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw both times against the number of nodes."""
-    panels = (("use_us", "per node used"), ("victim_us", "per victim"))
-    with picture(path, 1, 2, (8, 3.2), sharey=True) as axes:
+    """Draw times and memory against the number of nodes."""
+    panels = (
+        ("use_us", "CPU time per node used, µs"),
+        ("victim_us", "CPU time per victim, µs"),
+        ("share_percent", "of the scheduler's CPU time, %"),
+        ("bytes_per_node", "memory per node, bytes"),
+    )
+    with picture(path, 1, len(panels), (14, 3.2)) as axes:
         for axis, (name, title) in zip(axes[0], panels, strict=True):
             for rule in RULES:
                 points = [result for result in results if result["rule"] == rule]
-                sizes, times_us = [point["nodes"] for point in points], [point[name] for point in points]
-                axis.plot(sizes, times_us, marker="o", label=rule)
-            axis.set(xscale="log", yscale="log", xlabel="nodes in the cache", title=f"CPU time {title}, µs")
+                axis.plot(
+                    [point["nodes"] for point in points], [point[name] for point in points], marker="o", label=rule
+                )
+            axis.set(xscale="log", yscale="log", xlabel="nodes in the cache", title=title)
             axis.grid(alpha=0.3)
+        axes[0, 2].axhline(BAR_PERCENT, color="grey", linestyle="--", linewidth=1)
         axes[0, -1].legend()
 
 

@@ -23,7 +23,7 @@ class CacheLoad:
         chats_per_s: Mean rate at which conversations begin (Poisson).
         agents_per_s: Of agents, which share their tools.
         documents_per_s: Of documents, each read once.
-        seconds: How long they begin.
+        seconds: How long they begin, and go on: what would be asked later is not, as far as pauses alone tell.
     """
 
     chats_per_s: float
@@ -45,11 +45,14 @@ class CacheLoad:
         draw, choose = random_tokens(f"talk/{seed}"), random.Random(f"talk/{seed}/lengths")
         system = random_tokens("talk/system")(_SYSTEM_TOKENS)
         for at_s in self._arrivals(f"talk/{seed}", self.chats_per_s):
-            said, before = system, None
+            said, before, asked_s = system, None, 0.0
             for _ in range(choose.choice(_TURNS)):
                 said = [*said, *draw(choose.choice(_QUESTION_TOKENS))]
                 answer = choose.choice(_ANSWER_TOKENS)
                 pause_s = at_s if before is None else choose.choice(_READING_S)
+                asked_s += pause_s
+                if asked_s >= self.seconds:
+                    break
                 before = Request(said, answer, pause_s, Urgency.CHAT, before)
                 yield before
                 said = [*said, *draw(answer)]
@@ -58,10 +61,13 @@ class CacheLoad:
         draw, choose = random_tokens(f"steps/{seed}"), random.Random(f"steps/{seed}/lengths")
         tools = random_tokens("steps/tools")(_TOOLS_TOKENS)
         for at_s in self._arrivals(f"steps/{seed}", self.agents_per_s):
-            said, before = tools, None
+            said, before, asked_s = tools, None, 0.0
             for _ in range(_STEPS):
                 said = [*said, *draw(_RESULT_TOKENS)]
                 pause_s = at_s if before is None else choose.choice(_TOOL_S)
+                asked_s += pause_s
+                if asked_s >= self.seconds:
+                    break
                 before = Request(said, _STEP_TOKENS, pause_s, Urgency.AGENT, before)
                 yield before
                 said = [*said, *draw(_STEP_TOKENS)]

@@ -1,6 +1,7 @@
 """Which prefixes a server keeps, and what that is worth: ``python -m benchmark.cache_server --json FILE --plot FILE``.
 
-Every system is SuperInfer with its scheduler and kernels; they differ in what is evicted.
+Every system is SuperInfer with its scheduler and kernels; they differ in what is evicted. About a quarter of an hour on
+two quiet cores. The file is written anew after every load, so that a run that is cut short has not been for nothing.
 """
 
 import argparse
@@ -52,9 +53,15 @@ SYSTEMS: Mapping[str, tuple[str, ...]] = {
     "priority": ("--radix-eviction-policy", "priority"),
 }
 """System by name, and its arguments. ``learned`` has the built-in predictor; ``trained`` one learnt from the access log
-of a server under a load of the same kind. All others are SGLang's own rules in SGLang's own cache."""
+of that server. All others are SGLang's own rules in SGLang's own cache."""
 
-OURS = ("trained", "learned")
+OURS = ("learned", "trained")
+
+DEFAULT = tuple(name for name in SYSTEMS if name != "priority")
+"""Requests here have no priorities: ``priority`` is ``lru``."""
+
+LEAST_POOL = 2.0
+"""Memory holds at least so many of the longest requests: with less, it is not eviction that is measured."""
 
 BARS = {"chat_ttft_p99_ms": 0.75, "prefill_tokens": 0.8}
 """Figure, and the part of the best other system's that is the aim; throughput should be no lower."""
@@ -84,86 +91,106 @@ class System:
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmark.cache_server", description="Eviction on a real server.")
-    parser.add_argument("--quick", action="store_true", help="one seed of 30 s after 30 s of learning")
+    parser.add_argument("--quick", action="store_true", help="one seed of 20 s after 45 s of learning")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it; needs matplotlib")
-    parser.add_argument(
-        "--systems", type=subset(SYSTEMS), default=tuple(SYSTEMS), metavar="NAME,...", help=", ".join(SYSTEMS)
-    )
-    parser.add_argument("--seeds", type=int, default=3, help="loads (%(default)s; --quick: 1)")
+    parser.add_argument("--systems", type=subset(SYSTEMS), default=DEFAULT, metavar="NAME,...", help=", ".join(SYSTEMS))
+    parser.add_argument("--seeds", type=int, default=2, help="loads (%(default)s; --quick: 1)")
     parser.add_argument("--chats-per-s", type=float, default=0.6, help="conversations that begin (%(default)s)")
     parser.add_argument("--agents-per-s", type=float, default=0.15, help="agents (%(default)s)")
     parser.add_argument("--documents-per-s", type=float, default=0.6, help="documents (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="length of a load (%(default)s)")
-    parser.add_argument("--learn-s", type=float, default=120.0, help="load of the same kind before that (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=45.0, help="length of a load (%(default)s)")
+    parser.add_argument("--learn-s", type=float, default=60.0, help="load of the same kind before that (%(default)s)")
+    parser.add_argument("--warm-s", type=float, default=10.0, help="the same for rules that do not learn (%(default)s)")
     parser.add_argument("--share", type=float, default=1 / 3, help="memory as part of the working set (1/3)")
     parser.add_argument("--threads", type=int, default=2, help="compute threads of each system (%(default)s)")
     options = parser.parse_args(argv)
+    if "trained" in options.systems and "learned" not in options.systems:
+        parser.error("trained learns from the log of learned: name both")
     if options.quick:
-        options.seeds, options.seconds, options.learn_s = 1, 30.0, 30.0
+        options.seeds, options.seconds, options.learn_s = 1, 20.0, 45.0
     return options
 
 
 def main(argv: Sequence[str]) -> int:
     options = parse_arguments(argv)
     load = CacheLoad(options.chats_per_s, options.agents_per_s, options.documents_per_s, options.seconds)
-    pool_tokens = int(options.share * median(working_set(load.requests(seed)) for seed in range(options.seeds)))
-    try:
-        runs = asyncio.run(measure(options, load, pool_tokens))
-    except EngineError as error:
-        print(f"benchmark: {error}", file=sys.stderr)
-        return 1
-    result = document(runs) | {
+    pool_tokens = pool_for([load.requests(seed) for seed in range(options.seeds)], options.share)
+    about = {
         "command": shlex.join(["python", "-m", "benchmark.cache_server", *argv]),
         "pool_tokens": pool_tokens,
         "machine": machine.describe(options.threads, ensure_default_model()),
     }
+    result: dict[str, Any] = {}
+
+    def write(runs: Sequence[Run]) -> None:
+        result.update(document(runs) | about, complete=len(runs) == options.seeds * len(options.systems))
+        if options.json:
+            options.json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+
+    try:
+        asyncio.run(measure(options, load, pool_tokens, write))
+    except EngineError as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 1
     for name, ratios in result["ratios"].items():
         shown = ", ".join(f"{system} {ratio:.3f}" for system, ratio in ratios.items())
         aim = f"at most {BARS[name]}" if name in BARS else "at least 1"
         print(f"{name}, over the best of SGLang's rules: {shown} (aim: {aim})")
-    if options.json:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     if options.plot:
         draw(result, options.plot)
     return 0
 
 
-async def measure(options: argparse.Namespace, load: CacheLoad, pool_tokens: int) -> list[Run]:
-    """Start all systems, let each see the load for a while, then load them in turn; who does not serve is frozen."""
-    learn, runs = replace(load, seconds=options.learn_s), []
-    model = await _trained(options, learn, pool_tokens) if "trained" in options.systems else None
+def pool_for(loads: Sequence[Sequence[Request]], share: float) -> int:
+    """Tokens of memory: a share of what the loads need in the middle, and enough for two of the longest requests."""
+    longest = max(len(request.prompt) + request.max_tokens for requests in loads for request in requests)
+    return int(max(share * median(map(working_set, loads)), LEAST_POOL * longest))
+
+
+async def measure(
+    options: argparse.Namespace, load: CacheLoad, pool_tokens: int, write: Callable[[Sequence[Run]], None]
+) -> None:
+    """Start all systems, let each see the load for a while, then load them in turn; who does not serve is frozen.
+
+    Args:
+        write: Is given what was measured so far, after every load.
+    """
+    learn = replace(load, seconds=options.learn_s).requests(-1)
+    warm = replace(load, seconds=options.warm_s).requests(-1)
+    runs: list[Run] = []
+    folder = Path(tempfile.mkdtemp(prefix="superinfer-cache-train-"))
+    log, model = folder / "access.jsonl", folder / "reuse.safetensors"
     async with AsyncExitStack() as stack:
-        systems = [
-            await stack.enter_async_context(_start(name, options, pool_tokens, _cache_options(name, model)))
-            for name in options.systems
-        ]
-        for system in systems:
-            console.print(f"{system.name}: {await _serve(system, learn.requests(-2))}", soft_wrap=True)
+        systems = []
+        for name in sorted(options.systems, key=lambda name: name == "trained"):  # after the one that writes its log
+            cache = {"learned": f'access_log = "{log}"', "trained": f'model = "{model}"'}.get(name, "")
+            if name == "trained" and not _trained(log, model):
+                continue
+            system = await stack.enter_async_context(_start(name, options, pool_tokens, cache))
+            console.print(f"{name}: {await _serve(system, learn if name in OURS else warm)}", soft_wrap=True)
+            systems.append(system)
         for seed in range(options.seeds):
             first = seed % len(systems)  # what drifts favours nobody
             for system in systems[first:] + systems[:first]:
                 runs.append(Run(system.name, seed, await _serve(system, load.requests(seed))))
+                write(runs)
                 shown = ", ".join(f"{name} {value:.4g}" for name, value in runs[-1].figures.items())
                 console.print(f"seed {seed}: {system.name}: {shown}", soft_wrap=True)
-    return runs
 
 
-async def _trained(options: argparse.Namespace, load: CacheLoad, pool_tokens: int) -> Path:
-    """A predictor from the access log of a server under ``load``."""
-    folder = Path(tempfile.mkdtemp(prefix="superinfer-cache-train-"))
-    log, model = folder / "access.jsonl", folder / "reuse.safetensors"
-    async with _start("learned", options, pool_tokens, f'access_log = "{log}"') as system:
-        await _serve(system, load.requests(-1))
+def _trained(log: Path, model: Path) -> bool:
+    """Write a predictor learnt from an access log, if there is enough in it."""
     from superinfer.training.fit import fit  # torch, which nothing else here needs
 
     requests = read_requests(log)
-    save(fit(requests).predictor, model, f"{len(requests)} requests of benchmark.cache_server")
-    return model
-
-
-def _cache_options(name: str, model: Path | None) -> str:
-    return f'model = "{model}"' if name == "trained" else ""
+    try:
+        predictor = fit(requests).predictor
+    except ValueError as error:
+        console.print(f"without trained, a longer --learn-s would help: {error}", soft_wrap=True)
+        return False
+    save(predictor, model, f"{len(requests)} requests of benchmark.cache_server")
+    return True
 
 
 @asynccontextmanager

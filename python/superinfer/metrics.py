@@ -77,7 +77,8 @@ HOST_TOKENS: Final = Metric(
     "host_kv_tokens_total",
     "counter",
     "Tokens of KV that were offloaded to the host, loaded back, prefetched (loaded before their request came in), and"
-    " found there when it did (hit).",
+    " found there when it did (hit); that left the device without a copy, which would not have paid (discarded), or the"
+    " host to make room (evicted); and whose copies failed (offload_failed, load_failed).",
     ("what",),
 )
 EVICTED_TOKENS: Final = Metric(

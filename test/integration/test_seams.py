@@ -81,6 +81,7 @@ SUBCLASSES = [
     "superinfer.srt.kv.sizes.MixedPoolConfigurator",
     "superinfer.srt.planned_prefill.PlannedAdder",
     "superinfer.srt.planned_prefill.PlannedSchedulePolicy",
+    "superinfer.srt.recovering_scheduler.RecoveringScheduler",
     "superinfer.srt.scheduler.SLOScheduler",
     "superinfer.srt.cpu.PortableCpuPlatform",
     "superinfer.srt.host.link.LinkedLayers",

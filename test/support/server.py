@@ -48,22 +48,31 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-def serve_command(*args: str) -> list[str]:
-    return [sys.executable, "-m", "superinfer.launch_server", *args]
+def serve_command(*args: str, module: str = "superinfer.launch_server") -> list[str]:
+    return [sys.executable, "-m", module, *args]
 
 
 @contextmanager
 def running_server(
-    log: Path, *args: str, env: Mapping[str, str] | None = None, api_key: str | None = None, spawned: bool = False
+    log: Path,
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    api_key: str | None = None,
+    spawned: bool = False,
+    module: str | None = None,
 ) -> Iterator[Server]:
     """Start a server, wait until it is ready, and end it and its children afterwards.
 
-    It is forked from a process that has imported everything; ``spawned``, it begins from nothing, as a user's does.
+    It is forked from a process that has imported everything; ``spawned``, or as another ``module``, it begins from
+    nothing, as a user's does.
     """
     port = free_port()
     extra = ["--api-key", api_key] if api_key else []
-    start = _spawn if spawned else _fork
-    process = start(log, [*args, *extra, "--port", str(port)], {**os.environ, **(env or {})})
+    arguments, environment = [*args, *extra, "--port", str(port)], {**os.environ, **(env or {})}
+    if spawned or module:
+        process = _spawn(log, serve_command(*arguments, module=module or "superinfer.launch_server"), environment)
+    else:
+        process = _fork(log, arguments, environment)
     try:
         server = Server(f"http://127.0.0.1:{port}", process.pid, log, api_key)
         _wait_until_ready(server, process)
@@ -82,9 +91,9 @@ def refusal(folder: Path, *args: str) -> tuple[int | None, str]:
     return process.poll(), (folder / "server.log").read_text()
 
 
-def _spawn(log: Path, args: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen:
+def _spawn(log: Path, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen:
     with log.open("w") as out:
-        return subprocess.Popen(serve_command(*args), stdout=out, stderr=subprocess.STDOUT, env=environment)
+        return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
 
 
 def _fork(log: Path, args: Sequence[str], environment: Mapping[str, str]) -> forks.Forked:

@@ -22,7 +22,13 @@ _books = []
 
 
 def book(rule=LRU, block_tokens=8, ghosts=64):
-    return TreeBook(lambda: Ruling(Claims(rule()), lambda: "test"), ghosts, block_tokens)
+    """``rule`` makes a rule, or a whole ``Ruling``."""
+
+    def make():
+        made = rule()
+        return made if isinstance(made, Ruling) else Ruling(Claims(made), lambda: "test")
+
+    return TreeBook(make, ghosts, block_tokens)
 
 
 class Tree:
@@ -32,11 +38,7 @@ class Tree:
         if get_tree_core_factory(BACKEND) is None:
             register_tree_core_backend(BACKEND, lambda params, parts: LearnedTreeCore(params, parts, _books.pop()))
         self.pool_tokens, self.page_size, self.now_s = pool_tokens, page_size, 0.0
-        options = (torch.float32, "cpu", None, False)
-        if page_size == 1:
-            self.allocator = TokenToKVPoolAllocator(pool_tokens, *options)
-        else:
-            self.allocator = PagedTokenToKVPoolAllocator(pool_tokens, page_size, *options)
+        self.allocator = self._allocator()
         params = CacheInitParams(
             disable=False,
             req_to_token_pool=None,
@@ -50,6 +52,16 @@ class Tree:
         self.cache = LearnedRadixCache(params)
         self.book = self.cache.book
         self.book.now_s = lambda: self.now_s
+        self._built(params)
+
+    def _allocator(self):
+        options = (torch.float32, "cpu", None, False)
+        if self.page_size == 1:
+            return TokenToKVPoolAllocator(self.pool_tokens, *options)
+        return PagedTokenToKVPoolAllocator(self.pool_tokens, self.page_size, *options)
+
+    def _built(self, params):
+        """The cache is there."""
 
     def match(self, tokens, extra_key=None):
         return self.cache.match_prefix(MatchPrefixParams(key=RadixKey(array("q", tokens), extra_key)))

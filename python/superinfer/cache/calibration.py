@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from superinfer.cache.compiled import compiled
 from superinfer.cache.history import Floats
 
 SAMPLE = 4
@@ -42,6 +43,7 @@ class Calibration:
 
     def __init__(self, edges_s: list[float]) -> None:
         self.shift = np.zeros(len(edges_s), np.float32)
+        self._shift = [0.0] * len(edges_s)  # the same, where reading one is cheap
         self._next_s = 0.0
         self._edges_s = edges_s
         self._queues: list[deque[_Watched]] = [deque() for _ in edges_s]
@@ -53,15 +55,14 @@ class Calibration:
 
     def apply(self, logits: Floats) -> Floats:
         """The corrected log odds, kept to what exponentials can bear."""
-        corrected: Floats = np.clip(logits + self.shift, -FIRM, FIRM)
-        return corrected
+        return corrected(logits, self.shift)
 
     def watch(self, slot: int, now_s: float, logits: Floats) -> None:
         """The node was used, and this was predicted for what comes next."""
         if (before := self._current.get(slot)) is not None:
             self._learn(before, now_s - before.since_s)
-        chances = 1 / (1 + np.exp(-self.apply(logits)))
-        watched = self._current[slot] = _Watched(slot, now_s, chances.tolist())
+        chances = hazards(self.apply(logits)).tolist()
+        watched = self._current[slot] = _Watched(slot, now_s, chances)
         self._queues[0].append(watched)
 
     def advance(self, now_s: float) -> None:
@@ -89,13 +90,29 @@ class Calibration:
         horizon = bisect_right(self._edges_s, gap_s)
         self._pass(watched, horizon)
         if horizon < len(self._edges_s):
-            self._correct(horizon, 1.0, watched)
+            self._move(horizon, RATE * (1.0 - watched.chances[horizon]))
 
     def _pass(self, watched: _Watched, horizons: int) -> None:
         for index in range(watched.passed, horizons):
-            self._correct(index, 0.0, watched)
+            self._move(index, -RATE * watched.chances[index])
         watched.passed = max(watched.passed, horizons)
 
-    def _correct(self, index: int, used: float, watched: _Watched) -> None:
-        moved = float(self.shift[index]) + RATE * (used - watched.chances[index])
-        self.shift[index] = min(max(moved, -LIMIT), LIMIT)
+    def _move(self, index: int, by: float) -> None:
+        moved = self._shift[index] + by
+        moved = -LIMIT if moved < -LIMIT else LIMIT if moved > LIMIT else moved
+        self._shift[index] = self.shift[index] = moved
+
+
+@compiled
+def corrected(logits: Floats, shift: Floats) -> Floats:
+    """Their sum, kept to what exponentials can bear."""
+    out = np.empty_like(logits)
+    for index in range(len(logits)):
+        out[index] = min(max(logits[index] + shift[index], np.float32(-FIRM)), np.float32(FIRM))
+    return out
+
+
+@compiled
+def hazards(logits: Floats) -> Floats:
+    """Chances from log odds."""
+    return np.float32(1) / (np.float32(1) + np.exp(-logits))

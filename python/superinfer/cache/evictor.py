@@ -28,6 +28,7 @@ class Evictor(Generic[NodeId]):
         self.resident_tokens = 0
         self._rule, self._version = rule, rule.version
         self._leaves = Ranking()
+        self._unranked: dict[int, None] = {}
         self._offered: dict[int, None] = {}
         self._now_s = 0.0
         self._leaving: dict[int, int] = {}
@@ -63,7 +64,7 @@ class Evictor(Generic[NodeId]):
         self.nodes.uses[slot] += 1
         self.nodes.last[slot] = use
         self._rule.used(slot, use)
-        if slot in self._leaves:
+        if self._is_leaf(slot):
             self._update(slot)
 
     def amend(self, node: NodeId, use: Use) -> None:
@@ -71,7 +72,7 @@ class Evictor(Generic[NodeId]):
         slot = self._slot(node)
         self.nodes.last[slot] = use
         self._rule.amended(slot, use)
-        if slot in self._leaves:
+        if self._is_leaf(slot):
             self._update(slot)
 
     def split(self, node: NodeId, upper: NodeId, tokens: int) -> None:
@@ -107,12 +108,12 @@ class Evictor(Generic[NodeId]):
         if slot in self._offered:
             del self._offered[slot]
             self._leave(above, -1)
-        self._leaves.drop(slot)
+        self._drop(slot)
         self._held.discard(slot)
         self.resident_tokens -= nodes.tokens[slot]
         for old in nodes.to_ghost(slot):
             self._rule.forgotten(old)
-        if above != NONE and above not in self._leaves:
+        if above != NONE and not self._is_leaf(above):
             self._update(above)
 
     def lock(self, node: NodeId) -> None:
@@ -138,12 +139,12 @@ class Evictor(Generic[NodeId]):
     def reorder(self, slots: Iterable[int]) -> None:
         """The rule has changed its mind about these nodes."""
         for slot in slots:
-            if slot in self._leaves:
+            if self._is_leaf(slot):
                 self._update(slot)
 
     def leaves(self) -> set[NodeId]:
         """What could go now."""
-        return {self.nodes.name(slot) for slot in (*self._leaves, *self._offered)}
+        return {self.nodes.name(slot) for slot in (*self._leaves, *self._unranked, *self._offered)}
 
     def victims(self, need_tokens: int, now_s: float) -> list[NodeId]:
         """Nodes that make room, in the order in which they should be removed: at least so many tokens, if there are.
@@ -157,6 +158,7 @@ class Evictor(Generic[NodeId]):
             self._version = self._rule.version
             for leaf in list(self._leaves):
                 self._update(leaf)
+        self._rank()
         freed = 0
         while freed < need_tokens and (slot := self._leaves.pop()) is not None:
             self._offered[slot] = None
@@ -164,6 +166,7 @@ class Evictor(Generic[NodeId]):
             if (above := self.nodes.parent[slot]) != NONE:
                 self._leave(above, 1)
                 self._update(above)
+                self._rank()
         return [self.nodes.name(slot) for slot in self._offered]
 
     def resident(self, node: NodeId) -> bool:
@@ -191,7 +194,7 @@ class Evictor(Generic[NodeId]):
                 raise RuntimeError(
                     f"node {nodes.name(slot)!r} counts {nodes.children[slot]} children, not {children[slot]}"
                 )
-        if wrong := {slot for slot in held if self._evictable(slot)} ^ set(self._leaves):
+        if wrong := {slot for slot in held if self._evictable(slot)} ^ {*self._leaves, *self._unranked}:
             raise RuntimeError(f"{len(wrong)} nodes are leaves that cannot be evicted, or the other way round")
 
     def _slot(self, node: NodeId) -> int:
@@ -205,15 +208,28 @@ class Evictor(Generic[NodeId]):
         free = not nodes.locks[slot] and slot not in self._held and slot not in self._offered
         return nodes.resident[slot] and not staying and free
 
+    def _is_leaf(self, slot: int) -> bool:
+        return slot in self._leaves or slot in self._unranked
+
+    def _drop(self, slot: int) -> None:
+        self._leaves.drop(slot)
+        self._unranked.pop(slot, None)
+
     def _update(self, slot: int) -> None:
-        if not self._evictable(slot):
-            self._leaves.drop(slot)
-            return
-        key, until_s = self._rule.key(slot, self._now_s)
-        self._leaves.put(slot, key)
-        if until_s < inf and self._change_of.get(slot) != until_s:
-            self._change_of[slot] = until_s
-            heappush(self._changes, (until_s, slot))
+        # Keys are asked for when somebody wants victims: most leaves of a prompt have grown on by then.
+        if self._evictable(slot):
+            self._unranked[slot] = None
+        else:
+            self._drop(slot)
+
+    def _rank(self) -> None:
+        for slot in self._unranked:
+            key, until_s = self._rule.key(slot, self._now_s)
+            self._leaves.put(slot, key)
+            if until_s < inf and self._change_of.get(slot) != until_s:
+                self._change_of[slot] = until_s
+                heappush(self._changes, (until_s, slot))
+        self._unranked.clear()
 
     def _follow_changes(self) -> None:
         while self._changes and self._changes[0][0] <= self._now_s:

@@ -1,11 +1,13 @@
 """Why a node stays or goes, for people."""
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from superinfer.cache.learned import Learned
 from superinfer.cache.nodes import NodeId
+from superinfer.cache.worth import Offload
 
 
 def explain(rule: Learned[NodeId], node: NodeId, now_s: float) -> dict[str, Any]:
@@ -38,6 +40,24 @@ def explain(rule: Learned[NodeId], node: NodeId, now_s: float) -> dict[str, Any]
         "chances": _chances(rule, slot, age_s),
         "price": price,
         "price_holds_s": max(until_s - now_s, 0.0),
+    }
+
+
+def explain_offload(offload: Offload, keeps_s: float) -> dict[str, Any]:
+    """Whether a node would be copied to the host if it had to leave the device now, and why; ready for JSON.
+
+    ``None`` for ``keeps_s``: the host is not full, nothing has to go; for ``room_ms``: nothing could go.
+    """
+    worth = offload.worth
+    return {
+        "offload": offload.pays,
+        "chance": worth.chance,
+        "keeps_s": keeps_s if isfinite(keeps_s) else None,
+        "recompute_ms": worth.recompute_ms,
+        "load_ms": worth.load_ms,
+        "saved_ms": worth.saved_ms,
+        "copy_ms": offload.copy_ms,
+        "room_ms": offload.room_ms if isfinite(offload.room_ms) else None,
     }
 
 

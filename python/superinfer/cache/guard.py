@@ -117,9 +117,10 @@ class Guarded(Rule[NodeId]):
         self.lead_tokens = self.lead_tokens * fade + self._ahead
         self._noise = self._noise * fade + self._ahead**2
         self._ahead = self._sampled = 0
-        self._decide()
+        self.decide()
 
-    def _decide(self) -> None:
+    def decide(self) -> None:
+        """Let the learned rule decide while it leads."""
         bar = self._watch.sure * sqrt(self._noise)
         self.lead_tokens = min(self.lead_tokens, self._watch.credit * bar)
         leads = self.lead_tokens > (0.0 if self.learned_decides else bar)

@@ -53,31 +53,18 @@ class History:
     def born(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
         """A node has appeared."""
         self._reserve(slot)
-        parent, siblings, parent_uses = nodes.parent[slot], 0, 0
-        if parent != NONE:
-            siblings, parent_uses = nodes.born[parent] - 1, int(self.uses[parent])
-        if parent != NONE and siblings < HUB_CHILDREN:
-            self.items[slot], self.seen[slot] = self.items[parent], self.seen[parent]
-            self.last_s[slot] = self.last_s[parent]
-        else:
-            self.seen[slot], self.last_s[slot] = 0, use.time_s
+        parent = nodes.parent[slot]
+        siblings = nodes.born[parent] - 1 if parent != NONE else 0
+        begin(
+            self.items, self.static, self.seen, self.uses, self.last_s, self.born_s, slot, parent, siblings, use.time_s
+        )
         # A parent that the same request has just used or made has counted it already.
-        counted = self.seen[slot] and nodes.last[parent].seq == use.seq
-        self.uses[slot], self.born_s[slot] = 0, use.time_s
-        self.static[slot, 7:] = np.log1p(np.float32(parent_uses)), np.log1p(np.float32(siblings))
-        if counted:
-            self._facts(nodes, slot, use)
-        else:
-            self.used(nodes, slot, use)
+        counted = bool(self.seen[slot] and nodes.last[parent].seq == use.seq)
+        self._record(nodes, slot, use, counted)
 
     def used(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
         """A request has used a node."""
-        gap_s = max(use.time_s - self.last_s[slot], 0.0)
-        matched, unit = max(use.prompt_tokens - use.new_tokens, 0), self._unit
-        new, output = unit * use.new_tokens, unit * use.output_tokens
-        put_item(self.items[slot], gap_s, unit * matched, new, output, use.slo_class)
-        self.seen[slot] += 1
-        self._facts(nodes, slot, use)
+        self._record(nodes, slot, use, counted=False)
 
     def amended(self, slot: int, use: Use) -> None:
         """The length of the answer to a node's last use has become known."""
@@ -89,15 +76,29 @@ class History:
         for array in (self.items, self.static, self.seen, self.uses, self.codes, self.last_s, self.born_s):
             array[upper] = array[lower]
 
-    def _facts(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
-        self.uses[slot] += 1
-        self.last_s[slot] = use.time_s
-        self.codes[slot] = nodes.kind[slot], use.tenant % TENANT_BUCKETS
-        depth, age_s = nodes.depth[slot], use.time_s - self.born_s[slot]
-        after = max(use.prompt_tokens - depth, 0)
-        unit, static = self._unit, self.static[slot]
-        put_static(
-            static, unit * depth, unit * nodes.tokens[slot], unit * after, self.uses[slot], self.seen[slot], age_s
+    def _record(self, nodes: Nodes[NodeId], slot: int, use: Use, counted: bool) -> None:
+        unit, depth, prompt_tokens = self._unit, nodes.depth[slot], use.prompt_tokens
+        # One call, not a dozen: what a use costs is mostly the way from Python to the arrays and back.
+        record(
+            self.items,
+            self.static,
+            self.seen,
+            self.uses,
+            self.codes,
+            self.last_s,
+            self.born_s,
+            slot,
+            use.time_s,
+            unit * max(prompt_tokens - use.new_tokens, 0),
+            unit * use.new_tokens,
+            unit * use.output_tokens,
+            use.slo_class,
+            int(nodes.kind[slot]),
+            use.tenant % TENANT_BUCKETS,
+            unit * depth,
+            unit * nodes.tokens[slot],
+            unit * max(prompt_tokens - depth, 0),
+            counted,
         )
 
     def _reserve(self, slot: int) -> None:
@@ -109,6 +110,63 @@ class History:
             new = np.zeros((size, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
+
+
+@compiled
+def begin(
+    items: Floats,
+    static: Floats,
+    seen: NDArray[np.int32],
+    uses: NDArray[np.int32],
+    last_s: NDArray[np.float64],
+    born_s: NDArray[np.float64],
+    slot: int,
+    parent: int,
+    siblings: int,
+    time_s: float,
+) -> None:
+    """A node has appeared in a slot: it continues its parent's history, unless that is a shared beginning."""
+    if parent != NONE and siblings < HUB_CHILDREN:
+        items[slot] = items[parent]
+        seen[slot], last_s[slot] = seen[parent], last_s[parent]
+    else:
+        seen[slot], last_s[slot] = 0, time_s
+    parent_uses = uses[parent] if parent != NONE else 0
+    uses[slot], born_s[slot] = 0, time_s
+    static[slot, 7] = np.log1p(np.float32(parent_uses))
+    static[slot, 8] = np.log1p(np.float32(siblings))
+
+
+@compiled
+def record(
+    items: Floats,
+    static: Floats,
+    seen: NDArray[np.int32],
+    uses: NDArray[np.int32],
+    codes: NDArray[np.int32],
+    last_s: NDArray[np.float64],
+    born_s: NDArray[np.float64],
+    slot: int,
+    time_s: float,
+    matched: float,
+    new: float,
+    output: float,
+    slo_class: int,
+    kind: int,
+    tenant: int,
+    depth: float,
+    tokens: float,
+    after: float,
+    counted: bool,
+) -> None:
+    """A use of the node in a slot; one that its parent has counted, for both, is not an item more."""
+    if not counted:
+        put_item(items[slot], max(time_s - last_s[slot], 0.0), matched, new, output, slo_class)
+        seen[slot] += 1
+    uses[slot] += 1
+    last_s[slot] = time_s
+    codes[slot, 0], codes[slot, 1] = kind, tenant
+    put_static(static[slot], depth, tokens, after, uses[slot], seen[slot], time_s - born_s[slot])
 
 
 @compiled

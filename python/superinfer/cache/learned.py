@@ -12,7 +12,7 @@ from superinfer.cache.nodes import NodeId, Nodes
 from superinfer.cache.predictor import Predictor
 from superinfer.cache.ranking import Key
 from superinfer.cache.rule import Rule
-from superinfer.cache.score import Cost, prices
+from superinfer.cache.score import Cost, chances, prices
 from superinfer.cache.use import Use
 
 
@@ -67,6 +67,13 @@ class Learned(Rule[NodeId]):
         last = self.nodes.last[slot]
         horizon, until_s = self._horizon(now_s - last.time_s)
         return (self._row(slot)[horizon], last.seq, -self.nodes.depth[slot]), last.time_s + until_s
+
+    def chance(self, slot: int, now_s: float, within_s: float) -> tuple[float, float]:
+        """Of a use within so many seconds from now on, and the time up to which that is so if nothing happens."""
+        last_s = self.nodes.last[slot].time_s
+        horizon, until_s = self._horizon(now_s - last_s)
+        found = chances(self.corrected_logits(slot), self.predictor.edges_s, within_s)[horizon]
+        return float(found), last_s + until_s
 
     def corrected_logits(self, slot: int) -> Floats:
         """What the predictor says of a node's next use, as far as experience has corrected it."""

@@ -1,7 +1,8 @@
 """Items in order of a key that may change: a heap in which outdated entries are skipped."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
+from math import inf
 
 Key = tuple[float, ...]
 
@@ -39,11 +40,73 @@ class Ranking:
         """Take the item out, if it is in."""
         self._keys.pop(item, None)
 
+    def least(self) -> int | None:
+        """The least item, which stays; None if there is none."""
+        while self._heap:
+            key, item = self._heap[0]
+            if self._keys.get(item) == key:
+                return item
+            heappop(self._heap)
+        return None
+
     def pop(self) -> int | None:
         """Take the least item out; None if there is none."""
-        while self._heap:
-            key, item = heappop(self._heap)
-            if self._keys.get(item) == key:
-                del self._keys[item]
-                return item
-        return None
+        item = self.least()
+        if item is not None:
+            del self._keys[item]
+            heappop(self._heap)
+        return item
+
+
+Place = Callable[[int, float], tuple[Key, float]]
+"""Of an item at a time, its key and until when that holds."""
+
+
+class TimedRanking:
+    """Items whose keys also change with time, at times that are known beforehand."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._order = Ranking()
+        self._changes: list[tuple[float, int]] = []
+        self._change_of: dict[int, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __contains__(self, item: int) -> bool:
+        return item in self._order
+
+    def put(self, item: int, now_s: float) -> None:
+        """Add the item, or look at its place again."""
+        key, until_s = self._place(item, now_s)
+        self._order.put(item, key)
+        if until_s < inf and self._change_of.get(item) != until_s:
+            self._change_of[item] = until_s
+            heappush(self._changes, (until_s, item))
+
+    def drop(self, item: int) -> None:
+        """Take the item out, if it is in."""
+        self._order.drop(item)
+
+    def put_all(self, now_s: float) -> None:
+        """Look at all places again."""
+        for item in list(self._order):
+            self.put(item, now_s)
+
+    def follow(self, now_s: float) -> None:
+        """Look again at the places that have changed by now."""
+        while self._changes and self._changes[0][0] <= now_s:
+            at_s, item = heappop(self._changes)
+            if self._change_of.get(item) == at_s:
+                del self._change_of[item]
+                if item in self._order:
+                    self.put(item, now_s)
+
+    def least(self) -> int | None:
+        """The least item, which stays, by the places as they were last looked at; None if there is none."""
+        return self._order.least()
+
+    def pop(self) -> int | None:
+        """Take that item out."""
+        return self._order.pop()

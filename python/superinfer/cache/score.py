@@ -52,6 +52,29 @@ def prices(logits: Floats, edges_s: Floats, saved_ms: float) -> NDArray[np.int64
 
 
 @compiled
+def chances(logits: Floats, edges_s: Floats, within_s: float) -> NDArray[np.float64]:
+    """Of a use within so many seconds, if there was none before: at each horizon's start, and after the last.
+
+    A horizon that is only begun counts by the part that lies within; after the last, half of what held in it.
+    """
+    horizons = len(edges_s)
+    out = np.zeros(horizons + 1, np.float64)
+    hazards = 1.0 / (1.0 + np.exp(-logits.astype(np.float64)))
+    for start in range(horizons):
+        begin_s = edges_s[start - 1] if start else 0.0
+        survived, from_s = 1.0, begin_s
+        for index in range(start, horizons):
+            part = (begin_s + within_s - from_s) / (edges_s[index] - from_s)
+            if part <= 0.0:
+                break
+            survived *= (1.0 - hazards[index]) ** min(part, 1.0)
+            from_s = edges_s[index]
+        out[start] = 1.0 - survived
+    out[horizons] = out[horizons - 1] / 2
+    return out
+
+
+@compiled
 def rates(logits: Floats, edges_s: Floats) -> NDArray[np.float64]:
     """Uses that keeping a node earns per second of memory, at its best: at each horizon's start, and after the last.
 

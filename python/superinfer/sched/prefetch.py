@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from superinfer.sched.job import Job, Phase
 from superinfer.sched.step_time import StepTime
+
+LEAST_PATIENCE_US: Final = 1_000_000
+"""A load is not given up sooner: what computing costs may not be known yet, and giving up costs something, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,24 @@ def choose(
         if best is None or place < best[0]:
             best = place, Prefetch(job, tokens, slack_us)
     return None if best is None else best[1]
+
+
+def patience_us(jobs: Iterable[Job], load_tokens: int, now_us: int, step_time: StepTime) -> int:
+    """How long a step may wait for a load, before it is given up and what it brings is computed.
+
+    As long as all that are in the step can still be on time if it is computed in the end; at least as long as that
+    takes, so that nobody who is late in any case computes what was about to arrive.
+
+    Args:
+        jobs: Requests in the step.
+        load_tokens: What is loaded.
+        now_us: The tick.
+        step_time: What steps cost.
+    """
+    compute_us = step_time.prefill_us(load_tokens)
+    slacks = (_slack_us(job, now_us, step_time) for job in jobs)
+    left = [slack_us - compute_us for slack_us in slacks if slack_us is not None and slack_us > compute_us]
+    return max(min(left, default=0), compute_us, LEAST_PATIENCE_US)
 
 
 def _slack_us(job: Job, now_us: int, step_time: StepTime) -> int | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from sglang.srt.mem_cache.common import release_kv_cache
 
+from superinfer.srt.host.link import HostLoadError
+
 
 def can_come_back(req: Any) -> bool:
     """Whether ``req``, taken out now and put back later, would go on as if nothing had happened."""
@@ -43,6 +45,13 @@ def park_running(reqs: list[Any], running_batch: Any, tree_cache: Any) -> None:
 
 def park_chunked(req: Any, tree_cache: Any) -> None:
     """Take out the request whose prompt is computed in parts. SGLang has put these into the tree already."""
+    _release(req, tree_cache, checkpoint=False)
+
+
+def take_back(req: Any, tree_cache: Any) -> None:
+    """Take out a request whose last step read what was not there: nothing of it is kept."""
+    if req.session is not None or req.beam_group is not None:
+        raise HostLoadError("KV that could not be loaded from the host belongs to a session or to beams")
     _release(req, tree_cache, checkpoint=False)
 
 

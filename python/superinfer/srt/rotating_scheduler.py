@@ -25,11 +25,11 @@ from superinfer.srt.jobs import JobBook
 from superinfer.srt.kv.keeper import keeper_of
 from superinfer.srt.ledger import Early
 from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
+from superinfer.srt.recovering_scheduler import RecoveringScheduler
 from superinfer.srt.rotation import GROWTH_TOKENS, Rotation
-from superinfer.srt.scheduler import SLOScheduler
 
 
-class RotatingScheduler(SLOScheduler):
+class RotatingScheduler(RecoveringScheduler):
     """Rotates requests through the radix tree: what is parked waits in the queue, its KV in the tree while it may.
 
     Attributes:
@@ -82,7 +82,7 @@ class RotatingScheduler(SLOScheduler):
     def _add_request_to_queue(self, req: Any, is_retracted: bool = False) -> None:
         """A request arrives, or SGLang itself takes it out: to pause, or because memory is short after all."""
         if self.rotation.book.is_inside(req):
-            self._note_taken_out({req: "memory" if is_retracted else "paused"})
+            self.note_taken_out({req: "memory" if is_retracted else "paused"})
         super()._add_request_to_queue(req, is_retracted)
 
     def _abort_on_queued_limit(self, recv_req: Any) -> bool:
@@ -106,7 +106,14 @@ class RotatingScheduler(SLOScheduler):
         return partial(PlannedAdder, admission=self.rotation.admission)
 
     def get_new_batch_prefill(self, running_batch: Any) -> NextBatchPlan:
-        """Plan the next step: take out who makes room, choose the prompts to compute, admit them."""
+        """Plan the next step, without those whose last one is void."""
+        void = self.hold_void_back()
+        plan = self._new_batch(running_batch)
+        self.waiting_queue.extend(void)
+        return plan
+
+    def _new_batch(self, running_batch: Any) -> NextBatchPlan:
+        """Take out who makes room, choose the prompts to compute, admit them."""
         if self.grammar_manager.has_waiting_grammars():
             for req in self.grammar_manager.get_ready_grammar_requests():
                 self._add_request_to_queue(req)
@@ -125,7 +132,7 @@ class RotatingScheduler(SLOScheduler):
             self.host_tier.make_way(self.rotation.wanted_tokens() + growth_tokens, self.rotation.admission.order)
         if self.rotation.admission:
             running_batch.batch_is_full = False
-            plan = super().get_new_batch_prefill(running_batch)
+            plan = self.admit(running_batch)
             self._note_admitted(plan.batch_to_run)
         if self.host_tier:
             # The KV of a session is the session's.
@@ -211,9 +218,10 @@ class RotatingScheduler(SLOScheduler):
             self._queue_claims.parked(parked)
         if self.kv and parked:
             self.kv.look(running_batch.reqs, self.chunked_req)
-        self._note_taken_out(parked)
+        self.note_taken_out(parked)
 
-    def _note_taken_out(self, reasons: Mapping[Any, RotationReason]) -> None:
+    def note_taken_out(self, reasons: Mapping[Any, RotationReason]) -> None:
+        """These have left the engine, and will come back."""
         if self.events:
             self.events.rotated(reasons)
         if self.slo_metrics:
@@ -245,7 +253,7 @@ class RotatingScheduler(SLOScheduler):
             self.slo_metrics.parked(state_of(req) for req in self.waiting_queue if self.rotation.book.has_run(req))
             self.slo_metrics.step_time_error(self.rotation.policy.step_time.error)
             if self.host_tier:
-                self.slo_metrics.host(self.host_tier.used_bytes, self.host_tier.counts.by_what())
+                self.slo_metrics.host(self.host_tier.used_bytes, self.host_tier.moved_tokens())
 
     def _closed(self, req: Any, early: Early | None) -> None:
         if self.host_tier:

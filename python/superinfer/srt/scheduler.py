@@ -94,8 +94,15 @@ class SLOScheduler(Scheduler):
     def _connect_cache(self) -> None:
         """Our cache needs the time and the promises."""
         first, settings = get_parallel().tp_rank == 0, self.settings.cache
-        pool_tokens = self.max_total_num_tokens
-        self.cache_ends = wiring.connect(self.tree_cache, self.clock, self.ledger, settings, pool_tokens, writes=first)
+        self.cache_ends = wiring.connect(
+            self.tree_cache,
+            self.clock,
+            self.ledger,
+            self.step_time,
+            settings,
+            self.max_total_num_tokens,
+            writes=first,
+        )
         if self.slo_metrics and self.cache_ends:
             self.tree_cache.book.observer = self.slo_metrics
 
@@ -132,8 +139,12 @@ class SLOScheduler(Scheduler):
 
     def get_new_batch_prefill(self, running_batch: Any) -> NextBatchPlan:
         """Choose the requests of the next prefill batch."""
-        waiting = bool(self.waiting_queue)
         self.tend_cache(running_batch)
+        return self.admit(running_batch)
+
+    def admit(self, running_batch: Any) -> NextBatchPlan:
+        """SGLang's choice of the next prefill batch, with the cache in order."""
+        waiting = bool(self.waiting_queue)
         plan = super().get_new_batch_prefill(running_batch)
         if waiting and self.slo_metrics:
             self.slo_metrics.waiting(self.ledger.state_of(req) for req in self.waiting_queue)

@@ -26,9 +26,9 @@ READS: tuple[Reads, ...] = (
     Reads(
         f"{_MANAGERS}.schedule_batch.Req",
         "arrival_processed_tokens beam_group best_match_node cache_salt extend_end extra_key finished_output"
-        " finished_reason full_untruncated_fill_ids host_hit_length input_embeds kv last_node"
+        " finished_reason full_untruncated_fill_ids host_hit_length input_embeds is_retracted kv last_node"
         " num_matched_prefix_tokens origin_input_ids output_ids prefix_len return_hidden_states return_logprob rid"
-        " sampling_params session skip_radix_cache_insert time_stats to_finish",
+        " sampling_params send_token_offset session skip_radix_cache_insert time_stats to_finish",
     ),
     Reads(
         f"{_MANAGERS}.schedule_batch.ScheduleBatch",
@@ -62,19 +62,20 @@ READS: tuple[Reads, ...] = (
     ),
     Reads(
         "sglang.srt.mem_cache.unified_radix_cache.UnifiedRadixCache",
-        "cache_controller linker load_back_threshold ongoing_load_back ongoing_write_through tree_core",
+        "cache_controller linker load_back_threshold ongoing_load_back ongoing_write_through tp_world_size tree_core",
     ),
     Reads(
         f"{_MANAGERS}.cache_controller.HiCacheController",
-        "ack_load_queue io_backend l2_transfer_engine layer_done_counter load_queue mem_pool_host write_queue",
+        "ack_load_queue ack_write_queue io_backend l2_transfer_engine layer_done_counter load_queue mem_pool_host"
+        " write_queue",
     ),
     Reads(f"{_MANAGERS}.cache_controller.CacheOperation", "device_indices"),
-    Reads(f"{_MANAGERS}.cache_controller.HiCacheAck", "finish_event"),
+    Reads(f"{_MANAGERS}.cache_controller.HiCacheAck", "finish_event node_ids num_tokens"),
     Reads(f"{_MANAGERS}.cache_controller.LayerDoneCounter", "events num_counters num_layers producer_index"),
     Reads(f"{_MANAGERS}.cache_controller.LayerLoadingEvent", "_num_layers load_events start_event"),
     Reads("sglang.srt.mem_cache.l2_transfer.L2Transfer", "device_indices device_pool host_indices host_pool"),
     Reads("sglang.srt.mem_cache.device_pool_info.DevicePoolInfo", "buffer_info"),
-    Reads("sglang.srt.mem_cache.pool_host.group.HostPoolGroup", "anchor_entry"),
+    Reads("sglang.srt.mem_cache.pool_host.group.HostPoolGroup", "anchor_entry size"),
     Reads("sglang.srt.mem_cache.pool_host.group.PoolEntry", "host_pool"),
     Reads(
         "sglang.srt.mem_cache.pool_host.mha.MHATokenToKVPoolHost",
@@ -114,13 +115,15 @@ READS: tuple[Reads, ...] = (
     Reads(
         "sglang.srt.mem_cache.unified_cache.unified_tree_core.UnifiedTreeCore",
         "_node_arena enable_external_cache_linker enable_hicache enable_storage evictable_device_leaves"
-        " eviction_strategy root_node",
+        " eviction_strategy evictable_host_leaves full_host_duplicates is_write_back root_node",
     ),
     Reads(
         "sglang.srt.mem_cache.unified_cache.unified_tree_core.UnifiedTreeNode",
-        "children component_data id key last_access_time parent",
+        "backuped children component_data hit_count id key last_access_time parent write_through_pending_id",
     ),
-    Reads("sglang.srt.mem_cache.unified_cache.components.base.ComponentData", "value"),
+    Reads(
+        "sglang.srt.mem_cache.unified_cache.components.base.ComponentData", "host_lock_ref host_value lock_ref value"
+    ),
     Reads("sglang.srt.mem_cache.radix_cache.RadixKey", "cache_salt extra_key"),
     Reads("sglang.srt.mem_cache.base_prefix_cache.MatchPrefixParams", "req"),
     Reads(

@@ -21,7 +21,12 @@ class SLOOutputStreamer(SchedulerOutputStreamer):
     ledger: Ledger = field()
 
     def stream_output(self, reqs: list[Any], return_logprob: bool, skip_req: Any = None) -> None:
-        """Send what is ready. Tokens count as sent here, also those that a non-streaming reply still holds."""
+        """Send what is ready. Tokens count as sent here, also those that a non-streaming reply still holds.
+
+        Who was taken out meanwhile and has nothing to be sent is left out: its client would get an empty chunk, before
+        its first token perhaps.
+        """
+        reqs = [req for req in reqs if not _is_out_of_news(req)]
         for req in reqs:
             if req is not skip_req and not (req.finished() and req.finished_output):
                 self.ledger.sent(req)
@@ -36,3 +41,7 @@ class SLOOutputStreamer(SchedulerOutputStreamer):
             return []
         report = self.ledger.close(req, "aborted" if isinstance(req.finished_reason, FINISH_ABORT) else None)
         return [] if report is None else [report]
+
+
+def _is_out_of_news(req: Any) -> bool:
+    return req.is_retracted and not req.finished() and len(req.output_ids) <= req.send_token_offset

@@ -204,12 +204,3 @@ def test_a_match_is_remembered_only_while_it_is_the_longest():
     tree.cache.reset()
     tree.allocator.clear()
     assert found() == 0
-
-
-def test_what_has_ended_is_not_worth_a_copy():
-    tree = Tree(64)
-    tree.serve(prompt(1, 8))
-    node = tree.match(prompt(1, 8)).last_device_node
-    assert tree.cache.tree_core.worth_offloading(node)
-    tree.claim("session", prompt(1, 8), Level.ENDED)
-    assert not tree.cache.tree_core.worth_offloading(node)

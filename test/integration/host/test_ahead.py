@@ -1,13 +1,11 @@
 """KV that comes back ahead of its request, over a link so slow that everything can happen meanwhile."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from integration.conftest import SMALL, STRICT
-from integration.host.engines import GREEDY, prompt
-from integration.test_abort import scheduler_state, wait_until_idle
+from integration.host.clients import Clients
+from integration.host.engines import prompt
+from integration.test_abort import wait_until_idle
 from support.server import running_server
 
 pytestmark = pytest.mark.integration
@@ -41,36 +39,6 @@ def slow_link_server(tiny_model, tmp_path_factory):
         yield server
 
 
-class Clients:
-    """Requests side by side."""
-
-    def __init__(self, server):
-        self.http = server.client()
-        self.pool = ThreadPoolExecutor(8)
-
-    def send(self, ids, new_tokens=12, cls="batch", rid=None):
-        params = GREEDY | {"max_new_tokens": new_tokens, "custom_params": {"slo": {"class": cls}}}
-        body = {"input_ids": ids, "sampling_params": params} | ({"rid": rid} if rid else {})
-        return self.pool.submit(lambda: self.http.post("/generate", json=body).json())
-
-    def answer(self, *args, **kwargs):
-        return self.send(*args, **kwargs).result()
-
-    def host(self):
-        return scheduler_state(self.http)["host"]
-
-    def until(self, reached, what):
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if reached(scheduler_state(self.http)):
-                return
-            time.sleep(0.01)
-        raise AssertionError(f"never: {what}")
-
-    def abort(self, rid):
-        self.http.post("/abort_request", json={"rid": rid})
-
-
 @pytest.fixture
 def clients(slow_link_server):
     clients = Clients(slow_link_server)
@@ -82,27 +50,12 @@ def clients(slow_link_server):
     assert slow_link_server.alive()
 
 
-def push_out(clients):
-    """Fill the device's pool with other things."""
-    for index in range(6):
-        clients.answer(prompt(40 + index, 200), new_tokens=2)
-
-
-def begin_a_load(clients, tail):
-    """Somebody runs; behind them waits a request whose prefix is on its way."""
-    running = clients.send(prompt(9, 60), new_tokens=700, rid="running")
-    clients.until(lambda state: state["running_total"] == 1, "running")
-    waiting = clients.send([*SHARED, *tail], rid="waiting")
-    clients.until(lambda state: state["host"]["on_their_way"] == 1, "a load")
-    return running, waiting
-
-
 def test_nobody_reads_a_prefix_that_is_on_its_way(clients):
     tails = [[7, 8, 9], [17, 18, 19]]
     want = [clients.answer([*SHARED, *tail])["output_ids"] for tail in tails]
-    push_out(clients)
+    clients.push_out()
     before = clients.host()
-    _, waiting = begin_a_load(clients, tails[0])
+    _, waiting = clients.begin_a_load([*SHARED, *tails[0]])
     # Takes the place of the one that runs, and finds the prefix in the tree.
     follower = clients.answer([*SHARED, *tails[1]], cls="interactive")
     assert follower["output_ids"] == want[1]
@@ -118,8 +71,8 @@ def test_nobody_reads_a_prefix_that_is_on_its_way(clients):
 
 def test_an_abort_during_the_load_holds_nothing(clients):
     want = clients.answer([*SHARED, 3, 4])["output_ids"]
-    push_out(clients)
-    _, waiting = begin_a_load(clients, [3, 4])
+    clients.push_out()
+    _, waiting = clients.begin_a_load([*SHARED, 3, 4])
     clients.abort("waiting")
     clients.until(lambda state: state["host"]["held_for"] == 0, "let go")
     assert waiting.result()["meta_info"]["finish_reason"]["type"] == "abort"
@@ -130,8 +83,8 @@ def test_an_abort_during_the_load_holds_nothing(clients):
 def test_a_flush_waits_for_what_is_on_its_way(clients):
     fills = [prompt(60 + index, 200) for index in range(5)]
     want = [clients.answer(ids)["output_ids"] for ids in (SHARED, *fills)]
-    push_out(clients)
-    begin_a_load(clients, [5, 6])
+    clients.push_out()
+    clients.begin_a_load([*SHARED, 5, 6])
     clients.http.post("/abort_request", json={"abort_all": True})
     clients.until(lambda state: state["running_total"] == state["waiting_total"] == 0, "idle")
     clients.until(lambda _: clients.http.post("/flush_cache").status_code == 200, "flushed")
@@ -143,7 +96,7 @@ def test_a_flush_waits_for_what_is_on_its_way(clients):
 
 def test_metrics(clients, slow_link_server):
     clients.answer(SHARED)
-    push_out(clients)
+    clients.push_out()
     clients.answer([*SHARED, 1])
     text = clients.http.get("/metrics").text
     lines = [line for line in text.splitlines() if line.startswith("superinfer:host_kv")]

@@ -2,7 +2,7 @@
 
 import pytest
 from benchmark.cache_load import CacheLoad, working_set
-from benchmark.cache_server import Run, document, figures, parse_arguments
+from benchmark.cache_server import Run, document, figures, parse_arguments, pool_for
 from benchmark.engine.client import Answer
 from benchmark.engine.workloads import Request, Urgency
 
@@ -56,6 +56,25 @@ def test_ours_is_compared_with_the_best_of_the_others():
     ratios = document(runs)["ratios"]
     assert ratios["chat_ttft_p99_ms"] == {"trained": 0.6, "learned": 0.8}
     assert ratios["tokens_per_s"] == {"trained": 0.3, "learned": 0.4}
+
+
+def test_a_load_ends_in_time():
+    for request in LOAD.requests(3):
+        asked_s, each = 0.0, request
+        while each is not None:
+            asked_s, each = asked_s + each.at_s, each.after
+        assert asked_s < 30.0
+
+
+def test_memory_holds_two_of_the_longest():
+    loads = [[Request([1] * 60, 40), Request([2] * 100, 1)]]
+    assert pool_for(loads, share=1 / 3) == 202
+    assert pool_for(loads, share=2.0) == 320
+
+
+def test_trained_needs_a_log():
+    with pytest.raises(SystemExit):
+        parse_arguments(["--systems", "trained,lru"])
 
 
 def test_quick_is_one_seed():

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from superinfer.sched.job import Phase
 from superinfer.sched.plan import Pool
-from superinfer.sched.prefetch import Bandwidth, choose
+from superinfer.sched.prefetch import LEAST_PATIENCE_US, Bandwidth, choose, patience_us
 from superinfer.sched.rotation import RotationPolicy, RotationSettings
 from superinfer.slo import SLO
 from unit.sched.jobs import BATCH, CHAT, job, known_machine
@@ -125,3 +125,26 @@ def test_no_more_than_the_budget_and_one_load(rate, passes):
             bandwidth.spend(tokens)
             spent, largest = spent + tokens, max(largest, tokens)
     assert spent <= rate + rate * now_us / 1e6 + largest + 1
+
+
+def patience(*jobs, tokens=1000, now_us=0):
+    return patience_us(jobs, tokens, now_us, known_machine())
+
+
+def test_a_step_waits_for_a_load_while_all_can_be_on_time_without_it():
+    # 5 s are owed; computing 100 tokens takes 20 ms, and what is loaded 200 ms.
+    assert patience(job(1, LONG)) == pytest.approx(4_780_000, rel=0.02)
+    assert patience(job(1, LONG), job(2, LONG, arrival_us=-2_000_000), job(3, BATCH)) == pytest.approx(
+        2_780_000, rel=0.02
+    )
+
+
+def test_it_waits_for_a_second_where_nobody_is_owed_anything_or_all_are_late():
+    assert patience(job(1, BATCH)) == LEAST_PATIENCE_US
+    assert patience(job(1, LONG), now_us=9_000_000) == LEAST_PATIENCE_US
+    assert patience(job(1, CHAT)) == LEAST_PATIENCE_US  # 0.8 s are left
+    assert patience() == LEAST_PATIENCE_US
+
+
+def test_it_waits_at_least_as_long_as_computing_takes():
+    assert patience(job(1, BATCH), tokens=20_000) == pytest.approx(4_000_000, rel=0.05)

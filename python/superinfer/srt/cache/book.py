@@ -54,6 +54,7 @@ class TreeBook:
 
     Attributes:
         grown: SGLang's number of a node -> how often nodes have been added right below it.
+        on_moved: Hears of the slots whose claims have changed.
     """
 
     def __init__(self, make_rule: Callable[[], "Ruling"], ghosts: int, block_tokens: int) -> None:
@@ -64,6 +65,7 @@ class TreeBook:
         self.grown: dict[int, int] = {}
         self.evicted: Counter[str] = Counter()
         self.observer: Observer | None = None
+        self.on_moved: Callable[[set[int]], None] | None = None
         self._make_rule, self._ghosts = make_rule, ghosts
         self._seq = 0
         self._victims: deque[bytes] = deque(maxlen=VICTIMS)
@@ -111,6 +113,12 @@ class TreeBook:
         if self.visit is None:
             self.visit = self.begin(prompt_tokens=1, new_tokens=0)
         return self.visit
+
+    def moved(self, slots: set[int]) -> None:
+        """Claims on the nodes in these slots have changed."""
+        self.evictor.reorder(slots)
+        if self.on_moved is not None:
+            self.on_moved(slots)
 
     # What happens to the tree.
 

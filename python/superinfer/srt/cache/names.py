@@ -26,6 +26,10 @@ class PrefixNames:
         """SGLang's number of the node that was last given this name."""
         return self._ids[name]
 
+    def name_of(self, node_id: int) -> bytes:
+        """The name of the node of this number, which has been asked for before."""
+        return self._names[node_id]
+
     def node_id(self, name: bytes) -> int | None:
         """The same; ``None`` if there is no such node now."""
         return self._ids.get(name)

@@ -9,8 +9,10 @@ from sglang.srt.mem_cache.unified_radix_cache import UnifiedRadixCache
 from superinfer.cache.claims import Claim, Level
 from superinfer.srt.cache.access import AccessWriter
 from superinfer.srt.cache.book import TreeBook, Visit
+from superinfer.srt.cache.losses import drop_host_copies
 from superinfer.srt.cache.names import block_names
 from superinfer.srt.cache.tree_core import LearnedTreeCore
+from superinfer.srt.host.faults import Faults
 from superinfer.srt.ledger import is_internal
 
 
@@ -36,6 +38,7 @@ class LearnedRadixCache(UnifiedRadixCache):
         access_log: Gets a line for each request that has ended; ``None`` writes nothing.
         on_end: Hears of each request that has ended, when all of it is in the tree.
         on_reset: Hears when the tree was emptied.
+        faults: Copies that failed; ``None`` where these are errors.
     """
 
     tree_core: LearnedTreeCore
@@ -45,6 +48,7 @@ class LearnedRadixCache(UnifiedRadixCache):
         self.access_log: AccessWriter | None = None
         self.on_end: Callable[[Any], None] | None = None
         self.on_reset: Callable[[], None] | None = None
+        self.faults: Faults | None = None
         super().__init__(params)
 
     @property
@@ -92,21 +96,35 @@ class LearnedRadixCache(UnifiedRadixCache):
         if self.on_reset is not None:
             self.on_reset()
 
+    def _finish_write_through_ack(self, ack_id: int) -> None:
+        """A copy to the host has ended; one that failed is not there."""
+        nodes = self.ongoing_write_through[ack_id].publish_node_ids
+        super()._finish_write_through_ack(ack_id)
+        if self.faults is not None and self.faults.write_failed(ack_id):
+            self.faults.lost["offload"] += drop_host_copies(self, nodes)
+
+    def _demote(self, node_id: int, tracker: Any) -> None:
+        """A node leaves the device: with its copy on the host, or for good where the copy failed."""
+        if self.tree_core.is_backuped(node_id):
+            super()._demote(node_id, tracker)
+        else:
+            self._drop_subtree_no_host(node_id, tracker)
+
     def claim(self, req: Any, level: Level) -> None:
         """The nodes with the beginning of ``req`` go after others until ``release``."""
-        path = self.path_tokens(getattr(req, "cache_leaf", None)) or self.path_tokens(req.last_node)
+        path = self.path_tokens(getattr(req, "cache_leaf", None)) or self.path_tokens(req.best_match_node)
         self.claim_nodes(req.rid, path, level)
 
     def claim_nodes(self, owner: str, nodes: Iterable[int], level: Level, until_s: float = inf) -> None:
         """These nodes go after others, or before them, until ``release`` or until a time."""
         book = self.book
         names = [book.names.of(self.tree_core.node_by_id(node)) for node in nodes]
-        slots = [book.evictor.nodes.slots[name] for name in names if book.evictor.resident(name)]
-        book.evictor.reorder(book.claims.claim(owner, slots, Claim(level, until_s)))
+        slots = [book.evictor.nodes.slots[name] for name in names if book.evictor.known(name)]
+        book.moved(book.claims.claim(owner, slots, Claim(level, until_s)))
 
     def release(self, owner: str) -> None:
         """Take back a claim."""
-        self.book.evictor.reorder(self.book.claims.release(owner))
+        self.book.moved(self.book.claims.release(owner))
 
     def path_tokens(self, node_id: int | None) -> dict[int, int]:
         """SGLang's numbers of a node and those above it, and their tokens; empty if the node is gone."""

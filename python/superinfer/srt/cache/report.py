@@ -1,10 +1,11 @@
 """What the cache tells about itself: the rule in force, pins, and why a node stays or goes."""
 
 from heapq import nsmallest
+from math import isfinite
 from typing import Any
 
 from superinfer.cache.claims import Level
-from superinfer.cache.explain import explain
+from superinfer.cache.explain import explain, explain_offload
 from superinfer.srt.cache.pins import Pins
 from superinfer.srt.cache.radix_cache import LearnedRadixCache
 
@@ -23,6 +24,7 @@ def summary(cache: LearnedRadixCache, pins: Pins) -> dict[str, Any]:
         "resident_tokens": book.evictor.resident_tokens,
         "remembered_nodes": len(book.evictor.nodes.slots) - sum(book.evictor.nodes.resident),
         "evicted_tokens": dict(sorted(book.evicted.items())),
+        "host": _host(cache),
         "pinned_tokens": pins.tokens(),
         "pins": [_pin(cache, owner, pin, now_s) for owner, pin in pins.pins.items()][:SHOWN],
     }
@@ -64,7 +66,24 @@ def _node(cache: LearnedRadixCache, name: bytes) -> dict[str, Any]:
     }
     if book.ruling.learned is not None:
         result["learned"] = explain(book.ruling.learned, name, now_s)
+    host, tree_node = cache.tree_core.host, cache.tree_core.node_or_none(book.names.node_id(name))
+    if host is not None and tree_node is not None:
+        offload = explain_offload(host.offload(tree_node), host.keeps_s())
+        result["host"] = {"there": tree_node.backuped, **offload}
     return result
+
+
+def _host(cache: LearnedRadixCache) -> dict[str, Any] | None:
+    host = cache.tree_core.host
+    if host is None:
+        return None
+    victim, keeps_s = host.next_victim(), host.keeps_s()
+    return {
+        "keeps_s": round(keeps_s, 3) if isfinite(keeps_s) else None,
+        "next": None if victim is None else cache.book.names.name_of(victim).hex(),
+        "evicted_tokens": host.evicted_tokens,
+        "discarded_tokens": host.discarded_tokens,
+    }
 
 
 def _pin(cache: LearnedRadixCache, owner: str, pin: Any, now_s: float) -> dict[str, Any]:

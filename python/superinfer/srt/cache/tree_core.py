@@ -1,34 +1,34 @@
 """SGLang's tree core, in Python, with victims chosen by our evictor."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from sglang.srt.mem_cache.unified_cache.components.base import ComponentType, EvictLayer
+from sglang.srt.mem_cache.unified_cache.components.base import CacheTransferPhase, ComponentType, EvictLayer
 from sglang.srt.mem_cache.unified_cache.components.full import FullComponent
 from sglang.srt.mem_cache.unified_cache.unified_tree_core import UnifiedTreeCore
 
-from superinfer.cache.claims import Level
 from superinfer.srt.cache.book import TreeBook
+from superinfer.srt.cache.host_book import HostBook
 
 
-class DeviceLeaves(set[Any]):
-    """The nodes that SGLang would evict; the book hears of every change."""
+class Leaves(set[Any]):
+    """The nodes that SGLang would evict from the device, or from the host; a book hears of every change."""
 
-    def __init__(self, book: TreeBook) -> None:
+    def __init__(self, changed: Callable[[Any, bool], None]) -> None:
         super().__init__()
-        self._book = book
+        self._changed = changed
 
     def add(self, node: Any) -> None:
         """SGLang would evict it from now on."""
         if node not in self:
             super().add(node)
-            self._book.evictable(node, True)
+            self._changed(node, True)
 
     def discard(self, node: Any) -> None:
         """And now it would not."""
         if node in self:
             super().discard(node)
-            self._book.evictable(node, False)
+            self._changed(node, False)
 
 
 class LearnedTreeCore(UnifiedTreeCore):
@@ -36,17 +36,30 @@ class LearnedTreeCore(UnifiedTreeCore):
 
     Attributes:
         book: Knows the nodes and their prices.
+        host: The same for the host tier; ``None`` where there is none.
+        loads: Number of a node up to which KV is loaded from the host -> from which token on.
     """
 
     def __init__(self, params: Any, components: dict[ComponentType, Any], book: TreeBook) -> None:
         self.book = book
+        self.host: HostBook | None = None
+        self.loads: dict[int, int] = {}
         super().__init__(params, components)
 
     def reset(self) -> None:
         """The tree is empty."""
         super().reset()
         self.book.reset()
-        self.evictable_device_leaves = DeviceLeaves(self.book)
+        self.loads = {}
+        self.evictable_device_leaves = Leaves(self.book.evictable)
+        if self.host is not None:
+            self.keep_host_book(self.host)
+
+    def keep_host_book(self, host: HostBook) -> None:
+        """There is a host tier, and this knows what its nodes are worth. Before any node is there."""
+        self.host = host
+        host.reset()
+        self.evictable_host_leaves = Leaves(host.evictable)
 
     def supports_fast_match_prefix(self) -> bool:
         """The queue is matched in every pass; ``LearnedRadixCache`` remembers what has not changed."""
@@ -56,6 +69,9 @@ class LearnedTreeCore(UnifiedTreeCore):
         """Add new tokens as one node a block, so that they go, and are known again, block by block."""
         node, start = parent, 0
         for end in self._cuts(parent, len(key)):
+            if start:
+                # SGLang counts a use of the last node only; with it, it copies those above to the host.
+                node.hit_count += 1
             node = super()._add_new_node(node, key[start:end], value[start:end], *args, **kwargs)
             self.book.added(node, node in self.evictable_device_leaves)
             start = end
@@ -64,9 +80,9 @@ class LearnedTreeCore(UnifiedTreeCore):
     def _cuts(self, parent: Any, tokens: int) -> Iterator[int]:
         """Ends of the blocks of ``tokens`` below ``parent``.
 
-        With a second tier one node, as SGLang backs up one node an insert.
+        One block where SGLang knows one node an insert: with storage behind the host, or a linker.
         """
-        if not (self.enable_hicache or self.enable_storage or self.enable_external_cache_linker):
+        if not (self.enable_storage or self.enable_external_cache_linker):
             block = self.book.block_tokens
             yield from range(block - self._depth(parent) % block, tokens, block)
         yield tokens
@@ -92,6 +108,11 @@ class LearnedTreeCore(UnifiedTreeCore):
         self.book.split(upper, child, upper in self.evictable_device_leaves)
         return upper, action
 
+    def finish_load_back(self, anchor_node_id: int) -> None:
+        """A load has ended."""
+        self.loads.pop(anchor_node_id, None)
+        super().finish_load_back(anchor_node_id)
+
     def _unregister_node(self, node: Any) -> None:
         super()._unregister_node(node)
         self.book.forget(node)
@@ -111,11 +132,15 @@ class LearnedTreeCore(UnifiedTreeCore):
     def worth_offloading(self, node_id: int) -> bool:
         """Whether a node that has to leave the device should be copied to the host instead of being dropped.
 
-        Asked where the host tier is written at eviction. What belongs to sessions that have ended is dropped.
+        Asked where the host tier is written at eviction.
         """
-        slot = self.book.evictor.nodes.slots[self.book.names.of(self.node_by_id(node_id))]
-        level, _ = self.book.claims.level(slot, self.book.now_s())
-        return level > Level.ENDED
+        if self.host is None:
+            return True
+        node = self.node_by_id(node_id)
+        pays = self.host.offload(node).pays
+        if not pays:
+            self.host.discarded_tokens += len(node.key)
+        return pays
 
     def check_book(self) -> None:
         """Compare the book with the tree: for tests.
@@ -176,10 +201,27 @@ class LearnedFullComponent(FullComponent):
             self.tree_core.book.removed(node)
         return freed
 
-    def commit_hicache_transfer(self, node: Any, phase: Any, transfers: Any = (), **kwargs: Any) -> None:
-        """KV comes back from the host."""
+    def drive_host_eviction(
+        self, num_tokens: int, tracker: dict[ComponentType, int], *frees: Any, cache_actions: Any
+    ) -> None:
+        """Room is needed on the host: what is worth least goes."""
         core = self.tree_core
+        if core.host is None:
+            super().drive_host_eviction(num_tokens, tracker, *frees, cache_actions=cache_actions)
+            return
+        before = tracker[self.component_type]
+        while tracker[self.component_type] < num_tokens and (number := core.host.next_victim()) is not None:
+            core._evict_host_leaf(core.node_by_id(number), tracker, *frees, cache_actions=cache_actions)
+        core.host.evicted_tokens += tracker[self.component_type] - before
+
+    def commit_hicache_transfer(self, node: Any, phase: Any, transfers: Any = (), **kwargs: Any) -> None:
+        """KV goes to the host, or comes back from it."""
+        core = self.tree_core
+        if core.host is not None and phase == CacheTransferPhase.BACKUP_HOST and transfers:
+            core.host.wrote(len(node.key))
         loaded = [nid for transfer in transfers[:1] for nid in transfer.nodes_to_load or ()]
+        if loaded:
+            core.loads[node.id] = core._depth(core.node_by_id(loaded[0]).parent)
         absent = [core.node_by_id(nid) for nid in loaded]
         absent = [one for one in absent if one.component_data[self.component_type].value is None]
         super().commit_hicache_transfer(node, phase, transfers, **kwargs)

@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from superinfer.cache.score import Cost
 from superinfer.cache.use import TENANT_BUCKETS
+from superinfer.cache.worth import Prices
 from superinfer.config import CacheConfig
+from superinfer.sched.step_time import StepTime
 from superinfer.srt.cache.access import AccessWriter
 from superinfer.srt.cache.ends import Ends
+from superinfer.srt.cache.host_book import HostBook
 from superinfer.srt.cache.pins import Pins
 from superinfer.srt.cache.radix_cache import LearnedRadixCache
 from superinfer.srt.clock import TickClock
@@ -15,11 +19,19 @@ from superinfer.srt.ledger import Ledger
 
 
 def connect(
-    tree_cache: Any, clock: TickClock, ledger: Ledger, settings: CacheConfig, pool_tokens: int, *, writes: bool
+    tree_cache: Any,
+    clock: TickClock,
+    ledger: Ledger,
+    step_time: StepTime,
+    settings: CacheConfig,
+    pool_tokens: int,
+    *,
+    writes: bool,
 ) -> Ends | None:
     """Give our cache the time and the promises; SGLang's needs neither.
 
     Args:
+        step_time: What computing and loads cost.
         pool_tokens: Size of the KV memory.
         writes: Whether this rank writes the access log.
 
@@ -29,6 +41,8 @@ def connect(
     if not isinstance(tree_cache, LearnedRadixCache):
         return None
     tree_cache.book.now_s = lambda: clock.now_us / 1e6
+    if tree_cache.cache_controller is not None:
+        price_host(tree_cache, step_time)
 
     def describe(req: Any) -> tuple[int, int]:
         state = ledger.state_of(req)
@@ -45,3 +59,25 @@ def connect(
     tree_cache.on_end = lambda req: ends.ended(req, ledger.state_of(req).slo)
     tree_cache.on_reset = pins.forget
     return ends
+
+
+def price_host(tree_cache: LearnedRadixCache, step_time: StepTime) -> None:
+    """Let the host tier keep what is worth most by what computing and the link cost."""
+    core, host_pool = tree_cache.tree_core, tree_cache.cache_controller.mem_pool_host
+
+    def prices() -> Prices:
+        _, token_us, pair_us = step_time.prefill_prices_us
+        return Prices(Cost(token_us / 1000, pair_us / 1000), step_time.loads.us_per_token / 1000)
+
+    def free_tokens(wanted: int) -> int:
+        free = int(host_pool.available_size())
+        # Written at eviction, the host gives up first what is on the device, too.
+        for node in core.full_host_duplicates.values() if core.is_write_back else ():
+            if free >= wanted:
+                break
+            free += len(node.key)
+        return free
+
+    host = HostBook(core.book, int(host_pool.size), prices, free_tokens)
+    core.book.on_moved = host.moved
+    core.keep_host_book(host)

@@ -16,6 +16,7 @@ class Load:
         tokens: Token ids up to the end of what is loaded.
         start: From which of them on it is loaded; what is before is on the device.
         started_us: The tick at which it began.
+        ack: SGLang's, of its end.
     """
 
     node: Any
@@ -23,6 +24,7 @@ class Load:
     tokens: Sequence[int]
     start: int
     started_us: int
+    ack: Any = None
 
     @property
     def count(self) -> int:
@@ -61,6 +63,10 @@ class Flight:
         done = [load for load in self._loads if load.node not in self._tree.ongoing_load_back]
         self._loads = [load for load in self._loads if load.node in self._tree.ongoing_load_back]
         return done
+
+    def forget(self, node: Any) -> None:
+        """The load up to ``node`` has failed, and was seen to."""
+        self._loads = [load for load in self._loads if load.node != node]
 
     def wait_index(self, batch: Any) -> int:
         """The load that ``batch`` has to wait for, by SGLang's number; -1 for none.

@@ -73,8 +73,7 @@ class CpuStackStrategy(StackStrategy):
             transfer_layer_id_max=len(layers),
         )
         settings = config.active()
-        if settings is not None and settings.host.link_rate:
-            link.install(controller, settings.host.link_rate)
+        link.install(controller, (settings and settings.host.link_rate) or 0)
         return StackBuildResult(
             host_pool_group=group,
             cache_controller=controller,

@@ -9,6 +9,7 @@ from superinfer.sched.prefetch import Bandwidth, choose
 from superinfer.sched.step_time import StepTime
 from superinfer.srt.host.counts import Counts
 from superinfer.srt.host.flight import Flight, Load
+from superinfer.srt.host.recovery import Recovery
 
 HELD_SHARE = 0.25
 """Part of the device's pool that may be held for requests that are not admitted yet."""
@@ -51,6 +52,7 @@ class HostTier:
         self._parked: dict[Any, int] = {}
         self.flight = Flight(tree_cache)
         self.counts = Counts(tree_cache.cache_controller)
+        self.recovery = Recovery.of(tree_cache)
 
     @property
     def used_bytes(self) -> int:
@@ -63,14 +65,22 @@ class HostTier:
             "size_bytes": int(self._pool.size * self._pool.size_per_token),
             "used_bytes": self.used_bytes,
             **self.counts.as_dict(),
+            **(self.recovery.as_dict() if self.recovery else {}),
             "on_their_way": len(self.flight),
             "held_for": len(self._holds),
             "load_token_us": round(self._step_time.loads.us_per_token, 3),
         }
 
+    def moved_tokens(self) -> dict[str, int]:
+        """Tokens since the start, as the metrics name what was done with them."""
+        return self.counts.by_what() | (self.recovery.by_what() if self.recovery else {})
+
     def begin_pass(self, now_us: int, waiting: Collection[Any]) -> None:
         """What has arrived is known as such, and nothing is held for whoever does not wait any more."""
-        for load in self.flight.arrived():
+        arrived = self.flight.arrived()
+        if self.recovery and arrived:
+            arrived = self._without_lost(arrived, self.recovery)
+        for load in arrived:
             self._step_time.loads.observe(load.count, now_us - load.started_us)
         if self._holds:
             present = set(waiting)
@@ -127,6 +137,11 @@ class HostTier:
         if hold is not None:
             self._tree.unlock(hold.lock)
 
+    def let_all_go(self) -> None:
+        """Hold nothing for anybody."""
+        for req in list(self._holds):
+            self.let_go(req)
+
     def ahead(
         self,
         now_us: int,
@@ -161,9 +176,17 @@ class HostTier:
         """Let everything arrive and hold nothing: the pools are about to be emptied."""
         self.flight.wait()
         self.flight.arrived()
-        for req in list(self._holds):
-            self.let_go(req)
+        self.let_all_go()
         self._parked.clear()
+
+    def _without_lost(self, loads: list[Load], recovery: Recovery) -> list[Load]:
+        """Those of these loads that have arrived whole; what the others were to bring leaves the tree."""
+        lost = recovery.ended(loads)
+        if lost:
+            self.let_all_go()
+        for load in lost:
+            recovery.drop(load.node, load.start)
+        return [load for load in loads if load not in lost]
 
     def _load(self, req: Any, now_us: int) -> None:
         node, start, tokens = req.best_match_node, req.prefix_len, req.host_hit_length
@@ -171,7 +194,8 @@ class HostTier:
             return  # no room after all: it is loaded or computed when its turn comes
         self._tree.ready_to_load_host_cache()
         ids = (req.origin_input_ids + req.output_ids)[: start + tokens]
-        self.flight.begin(Load(node, req.extra_key, ids, start, now_us))
+        ack = next(reversed(self._tree.cache_controller.ack_load_queue), None)
+        self.flight.begin(Load(node, req.extra_key, ids, start, now_us, ack))
         self._holds[req] = Hold(self._tree.lock(node), node, tokens)
         self._bandwidth.spend(tokens)
         self.counts.prefetched += tokens

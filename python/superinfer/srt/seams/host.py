@@ -37,6 +37,7 @@ SEAMS: tuple[Seam, ...] = (
         "sglang.srt.mem_cache.l2_transfer.L2TransferEngine",
         {
             "__init__": "self io_backend",
+            "submit_device_to_host": "self transfers",
             "submit_host_to_device": "self transfers transfer_layer_id_max start_event on_layer_done",
         },
     ),

@@ -16,6 +16,7 @@ SEAMS: tuple[Seam, ...] = (
             "_reqs_finishing_inflight": "self batch",
             "get_init_info": "self",
             "get_new_batch_prefill": "self running_batch",
+            "get_next_batch_to_run": "self running_batch last_batch",
             "get_num_allocatable_reqs": "self running_bs beam_width running_batch num_held_rows",
             "get_output_streamer_class": "self",
             "get_prefill_adder_class": "self",

@@ -1,0 +1,28 @@
+"""A server whose copies between device and host fail while a file says so: ``python -m support.faulty_server``.
+
+``FAULTS`` names the file; what it holds, ``load`` or ``store``, fails. The scheduler is forked from this process, and
+so has what is replaced here.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from superinfer.cli import main
+from superinfer.srt.host import copies
+
+WAYS = {"load_to_device_per_layer": "load", "backup_from_device_all_layer": "store"}
+
+_copy_rows = copies.copy_rows
+
+
+def copy_rows(*args):
+    way = WAYS[sys._getframe(1).f_code.co_name]
+    if way in Path(os.environ["FAULTS"]).read_text():
+        raise OSError("no such page")
+    _copy_rows(*args)
+
+
+if __name__ == "__main__":
+    copies.copy_rows = copy_rows
+    sys.exit(main(["serve", *sys.argv[1:]]))
