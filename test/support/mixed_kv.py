@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import torch
 from sglang.srt.managers.schedule_batch import ReqKvInfo
-from sglang.srt.mem_cache.base_prefix_cache import MatchPrefixParams
+from sglang.srt.mem_cache.base_prefix_cache import EvictParams, MatchPrefixParams
 from sglang.srt.mem_cache.cache_init_params import CacheInitParams
 from sglang.srt.mem_cache.memory_pool import ReqToTokenPool
 from sglang.srt.mem_cache.radix_cache import RadixKey
@@ -129,7 +129,7 @@ class MixedKv:
         row[:cached] = self.tree.path_device_indices(found.last_device_node)[:cached]
         row[cached : len(req.tokens)] = slots
         req.lock, req.last_node = lock, found.last_device_node
-        req.kv.cache_protected_len = cached
+        req.kv.cache_protected_len = req.tokens_found = cached
         req.kv.kv_allocated_len = req.kv.kv_committed_len = len(req.tokens)
         self._write(req, cached)
         self.running.append(req)
@@ -191,6 +191,19 @@ class MixedKv:
             floor = Format[node.key.extra_key.rpartition(":")[2].upper()]
             self._check_pages(torch.tensor(slots), tokens, floor)
             stack += [(child, slots, tokens) for child in node.children.values()]
+
+    def evict(self, tokens):
+        return self.tree.evict(EvictParams(num_tokens=tokens)).num_tokens_evicted
+
+    def last_node(self, tokens, slo):
+        """SGLang's number of the last node that a request would share."""
+        req = self.arrive(tokens, slo)
+        return self.tree.match_prefix(MatchPrefixParams(key=RadixKey(array("q", tokens), req.extra_key))).last_device_node
+
+    def cached_formats(self, tokens, slo):
+        """Formats of the pages that a request would share."""
+        slots = self.tree.path_device_indices(self.last_node(tokens, slo))[::PAGE_TOKENS].tolist()
+        return [self.regions.format(slot) for slot in slots]
 
     def formats(self, req):
         slots = self.rows.req_to_token[req.kv.req_pool_idx][: len(req.tokens) : PAGE_TOKENS].tolist()
