@@ -98,6 +98,8 @@ class SLOScheduler(Scheduler):
         self.cache_ends = wiring.connect(self.tree_cache, self.clock, self.ledger, settings, writes=first)
         if self.slo_metrics and self.cache_ends:
             self.tree_cache.book.observer = self.slo_metrics
+        if self.kv and self.cache_ends:
+            self.kv.pinned = self.cache_ends.pins.nodes
 
     # Life of a request.
 

@@ -121,6 +121,9 @@ def test_pins_of_native_pages_leave_room_to_who_accepts_no_others():
     assert not pin(2, 25, NATIVE_ONLY)  # more than three tenths of the native memory, not of all
     assert pin(3, 25, BATCH)
     assert pins.tokens() == 45 * 32
+    kv.keeper.pinned = pins.nodes
+    kv.keeper.look([], None)
+    assert kv.allocator.evictable_native_tokens(kv.tree) == kv.tree.evictable_size() == 25 * 32
     pins.follow(1.0, [(NATIVE_PAGES - 10) * 32, 0, 0])
     assert set(pins.pins) == {"3"}
     pins.follow(1.0, [0, 0, kv.tokens])

@@ -42,6 +42,10 @@ class Pins:
         """By owner."""
         return dict(self._pins)
 
+    def nodes(self) -> list[int]:
+        """SGLang's numbers of the nodes that pinned prefixes end with."""
+        return [pin.node for pin in self._pins.values()]
+
     def pin(self, owner: str, node: int, until_s: float) -> bool:
         """Keep a node and all above it; returns whether there was room for that.
 
@@ -81,7 +85,7 @@ class Pins:
         for owner in [owner for owner, pin in self._pins.items() if pin.until_s <= now_s]:
             self.release(owner)
         self._longest_tokens = longest_tokens
-        while self._pins and not self._fits(pin.node for pin in self._pins.values()):
+        while self._pins and not self._fits(self.nodes()):
             self.release(min(self._pins, key=lambda owner: (self._pins[owner].until_s, owner)))
 
     def forget(self) -> None:
@@ -90,7 +94,7 @@ class Pins:
 
     def tokens(self) -> int:
         """What is pinned; what several have pinned counts once."""
-        return self._tokens(pin.node for pin in self._pins.values())[-1]
+        return self._tokens(self.nodes())[-1]
 
     def _fits(self, nodes: Iterable[int]) -> bool:
         pools: Sequence[int] = self._cache.book.measure.pool_tokens()

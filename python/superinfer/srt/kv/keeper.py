@@ -50,6 +50,7 @@ class KvKeeper:
         allocator: As given.
         books: What became of pages.
         metrics: Publishes these, if the operator wants metrics.
+        pinned: SGLang's numbers of the nodes up to which clients have pinned prefixes.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class KvKeeper:
         tree_cache.checkpoint = self._seal_and_checkpoint
         self.books = KvBooks()
         self.metrics: KvMetrics | None = None
+        self.pinned: Callable[[], Sequence[int]] = tuple
         self._prefixes = Prefixes(tree_cache, allocator, self.books)
         self._late = late and self._prefixes.can_change
         self._patience = 0
@@ -93,9 +95,10 @@ class KvKeeper:
         return self.books.state(self.allocator)
 
     def look(self, running: Sequence[Any], chunked: Any) -> None:
-        """Count the pages that requests in the engine read. Again after any of them has left."""
+        """Count the pages that requests in the engine read, or clients have pinned. Again after any of them has left."""
         inside = [req for req in (*running, chunked) if req is not None and req.kv.holds_kv]
         pages = [self._first_slots(req.kv.req_pool_idx, 0, req.kv.kv_allocated_len) for req in inside]
+        pages += [self._tree.path_device_indices(node)[::PAGE_TOKENS].numpy() for node in self.pinned()]
         slots = np.unique(np.concatenate(pages)) if pages else np.empty(0, np.int32)
         counts = np.bincount(self._formats(slots), minlength=len(Format))
         self.allocator.live_pages = dict(zip(Format, counts.tolist(), strict=True))
