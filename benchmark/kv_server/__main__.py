@@ -118,10 +118,7 @@ async def speed(options: argparse.Namespace) -> dict[str, Any]:
     names = ("off", "mixed", "late")
     seconds: dict[str, dict[str, list[float]]] = {work: {name: [] for name in names} for work in works}
     async with AsyncExitStack() as stack:
-        servers = [
-            await stack.enter_async_context(_server(name, ROOMY_BYTES, options, frozen=True))
-            for name in names
-        ]
+        servers = [await stack.enter_async_context(_server(name, ROOMY_BYTES, options, frozen=True)) for name in names]
         for turn in range(options.rounds + 1):
             for work, (load, urgency) in works.items():
                 first = turn % len(servers)

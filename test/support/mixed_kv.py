@@ -17,7 +17,6 @@ from sglang.srt.mem_cache.unified_radix_cache import UnifiedRadixCache
 
 from superinfer import config, kernels
 from superinfer.cache.claims import Claims
-from superinfer.cache.rule import LRU
 from superinfer.kv import PAGE_TOKENS, Format, KvShape
 from superinfer.srt.cache.book import Ruling, TreeBook
 from superinfer.srt.cache.radix_cache import LearnedRadixCache
@@ -198,7 +197,8 @@ class MixedKv:
     def last_node(self, tokens, slo):
         """SGLang's number of the last node that a request would share."""
         req = self.arrive(tokens, slo)
-        return self.tree.match_prefix(MatchPrefixParams(key=RadixKey(array("q", tokens), req.extra_key))).last_device_node
+        key = RadixKey(array("q", tokens), req.extra_key)
+        return self.tree.match_prefix(MatchPrefixParams(key=key)).last_device_node
 
     def cached_formats(self, tokens, slo):
         """Formats of the pages that a request would share."""

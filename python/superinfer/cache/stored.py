@@ -15,7 +15,7 @@ class Stored:
     """Where a node lies, and how much room it takes there.
 
     Attributes:
-        group: Nodes of a group lie in the same parts of the memory: where only one part is short, only some groups help.
+        group: Nodes of a group lie in the same parts of the memory: where one part is short, only some groups help.
         weight: Bytes per token, relative to what a token takes at most.
     """
 

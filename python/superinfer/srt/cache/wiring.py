@@ -14,9 +14,7 @@ from superinfer.srt.clock import TickClock
 from superinfer.srt.ledger import Ledger
 
 
-def connect(
-    tree_cache: Any, clock: TickClock, ledger: Ledger, settings: CacheConfig, *, writes: bool
-) -> Ends | None:
+def connect(tree_cache: Any, clock: TickClock, ledger: Ledger, settings: CacheConfig, *, writes: bool) -> Ends | None:
     """Give our cache the time and the promises; SGLang's needs neither.
 
     Args:

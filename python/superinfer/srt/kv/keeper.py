@@ -25,8 +25,8 @@ Seal = tuple[int, int, Format]
 """A page of a row of the table, by row and place, and the coarsest format that it may have."""
 
 LATE_SHARE: Final = 0.5
-"""Part of the native memory that requests in the engine may read before full pages are sealed at once. The rest is free,
-or can be had by sealing or evicting prefixes that nobody reads."""
+"""Part of the native memory that requests in the engine may read before full pages are sealed at once. The rest is
+free, or can be had by sealing or evicting prefixes that nobody reads."""
 
 PATIENCE: Final = 16
 """Passes for which prefixes are left alone after none could be made coarser."""
@@ -95,7 +95,7 @@ class KvKeeper:
         return self.books.state(self.allocator)
 
     def look(self, running: Sequence[Any], chunked: Any) -> None:
-        """Count the pages that requests in the engine read, or clients have pinned. Again after any of them has left."""
+        """Count the pages that requests in the engine read or clients have pinned. Again after any of them has left."""
         inside = [req for req in (*running, chunked) if req is not None and req.kv.holds_kv]
         pages = [self._first_slots(req.kv.req_pool_idx, 0, req.kv.kv_allocated_len) for req in inside]
         pages += [self._tree.path_device_indices(node)[::PAGE_TOKENS].numpy() for node in self.pinned()]
