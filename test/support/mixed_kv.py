@@ -109,6 +109,7 @@ class MixedKv:
             finished=lambda: False,
         )
         mark(req, slo)
+        self.keeper.books.requests[req.kv_floor] += 1
         return req
 
     def admit(self, req):

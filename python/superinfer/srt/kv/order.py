@@ -27,8 +27,8 @@ class Idle(NamedTuple):
 class Order(Protocol):
     """Least worth first."""
 
-    def idle(self, wanted: Callable[[Any], bool]) -> list[Idle]:
-        """Nodes that no request reads, of those that are ``wanted``."""
+    def idle(self, fmt: Format, wanted: Callable[[Any], bool]) -> list[Idle]:
+        """Nodes that no request reads and that have pages of a format, of those that are ``wanted``."""
 
     def victims(self, formats: set[Format]) -> Generator[int, None, None]:
         """SGLang's numbers of nodes to evict that have pages of these formats; each has to be gone before the next is
@@ -53,9 +53,13 @@ class Recency(Order):
         self._core = core
         self._regions = regions
 
-    def idle(self, wanted: Callable[[Any], bool]) -> list[Idle]:
+    def idle(self, fmt: Format, wanted: Callable[[Any], bool]) -> list[Idle]:
         """By last use."""
-        return sorted(_idle(self._core, wanted), key=lambda found: int(found.node.last_access_time))
+
+        def has(node: Any) -> bool:
+            return wanted(node) and fmt in node_formats(self._regions, node)
+
+        return sorted(_idle(self._core, has), key=lambda found: int(found.node.last_access_time))
 
     def victims(self, formats: set[Format]) -> Generator[int, None, None]:
         """By SGLang's priority."""
@@ -88,11 +92,18 @@ class Booked(Order):
     def __init__(self, core: LearnedTreeCore) -> None:
         self._core = core
 
-    def idle(self, wanted: Callable[[Any], bool]) -> list[Idle]:
+    def idle(self, fmt: Format, wanted: Callable[[Any], bool]) -> list[Idle]:
         """As they would be evicted, if all were leaves."""
-        book = self._core.book
-        now_s, key, name = book.now_s(), book.evictor.key, book.names.of
-        return sorted(_idle(self._core, wanted), key=lambda found: (*key(name(found.node), now_s), found.node.id))
+        book, groups = self._core.book, groups_with(frozenset((fmt,)))
+        nodes, name, now_s = book.evictor.nodes, book.names.of, book.now_s()
+
+        def has(node: Any) -> bool:
+            return wanted(node) and nodes.stored[nodes.slots[name(node)]].group in groups
+
+        def place(found: Idle) -> tuple[float, ...]:
+            return (*book.evictor.key(name(found.node), now_s), found.node.id)
+
+        return sorted(_idle(self._core, has), key=place)
 
     def victims(self, formats: set[Format]) -> Generator[int, None, None]:
         """As the book says."""

@@ -97,12 +97,14 @@ class Prefixes:
         """Idle pages of a format that may be coarser, least worth first; of a node, the last first."""
         assert self._order is not None
         regions = self._allocator.pages.regions
+        if not any(self._books.requests[floor] for floor in fmt.coarser):
+            return []  # nobody has come who accepts a coarser one
 
         def wanted(node: Any) -> bool:
             return classes.floor_of_key(node.key.extra_key) > fmt
 
         found: list[Cooling] = []
-        for node, first_page in self._order.idle(wanted):
+        for node, first_page in self._order.idle(fmt, wanted):
             floor = classes.floor_of_key(node.key.extra_key)
             for place in np.flatnonzero(node_formats(regions, node) == fmt)[::-1].tolist():
                 coarsest = page_format(floor, first_page + place)
