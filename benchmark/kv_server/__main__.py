@@ -84,7 +84,7 @@ async def equal_budget(options: argparse.Namespace) -> dict[str, Any]:
     load = Load(chats_per_s=1.6, agents_per_s=0.25, documents_per_s=0.8, seconds=options.seconds)
     runs: list[dict[str, Any]] = []
     async with AsyncExitStack() as stack:
-        names = ("off", "int8", "mixed")
+        names = ("off", "int8", "mixed", "late")
         servers = [
             await stack.enter_async_context(_server(name, options.budget_mb << 20, options, frozen=True))
             for name in names
@@ -115,15 +115,14 @@ async def speed(options: argparse.Namespace) -> dict[str, Any]:
         "prompts of 512, native": (Prefill(512, 3), Urgency.PLAIN),
         "prompts of 512, batch": (Prefill(512, 3), Urgency.BATCH),
     }
-    seconds: dict[str, dict[str, list[float]]] = {work: {"off": [], "mixed": []} for work in works}
+    names = ("off", "mixed", "late")
+    seconds: dict[str, dict[str, list[float]]] = {work: {name: [] for name in names} for work in works}
     async with AsyncExitStack() as stack:
-        servers = [
-            await stack.enter_async_context(_server(name, ROOMY_BYTES, options, frozen=True))
-            for name in ("off", "mixed")
-        ]
+        servers = [await stack.enter_async_context(_server(name, ROOMY_BYTES, options, frozen=True)) for name in names]
         for turn in range(options.rounds + 1):
             for work, (load, urgency) in works.items():
-                for server in servers if turn % 2 else servers[::-1]:
+                first = turn % len(servers)
+                for server in servers[first:] + servers[:first]:
                     requests = [_as(request, urgency) for request in load.requests(str(turn))]
                     server.thaw()
                     answers = await server.client.run(requests, sequential=load.sequential)
@@ -133,9 +132,11 @@ async def speed(options: argparse.Namespace) -> dict[str, Any]:
                         seconds[work][server.engine.name].append(took)
     found = {
         work: {
-            "off_s": median(took["off"]),
-            "mixed_s": median(took["mixed"]),
-            "mixed_to_off": median(b / a for a, b in zip(took["off"], took["mixed"], strict=True)),
+            **{f"{name}_s": median(took[name]) for name in names},
+            **{
+                f"{name}_to_off": median(b / a for a, b in zip(took["off"], took[name], strict=True))
+                for name in names[1:]
+            },
         }
         for work, took in seconds.items()
     }

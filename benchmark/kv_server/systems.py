@@ -39,9 +39,10 @@ def off(setting: Setting, targets: Targets, budget_bytes: int) -> Engine:
     return _engine("off", setting, targets, None, "--max-total-tokens", str(tokens), "--page-size", "32")
 
 
-def _with_budget(name: str, regions: str, kv: str | None) -> Starter:
+def _with_budget(name: str, regions: str, kv: str | None, seal: str = "late") -> Starter:
     def start(setting: Setting, targets: Targets, budget_bytes: int) -> Engine:
-        return _engine(name, setting, targets, kv, "--kv-budget", str(budget_bytes), "--kv-regions", regions)
+        room = ("--kv-budget", str(budget_bytes), "--kv-regions", regions, "--kv-seal", seal)
+        return _engine(name, setting, targets, kv, *room)
 
     return start
 
@@ -49,7 +50,9 @@ def _with_budget(name: str, regions: str, kv: str | None) -> Starter:
 SYSTEMS: Mapping[str, Starter] = {
     "off": off,
     "native": _with_budget("native", "native:1", "native"),
-    "int8": _with_budget("int8", "native:0.3,int8:0.7", "int8"),
-    "mixed": _with_budget("mixed", "native:0.5,int8:0.1,int4:0.4", None),
+    "int8": _with_budget("int8", "native:0.3,int8:0.7", "int8", "full"),
+    "mixed": _with_budget("mixed", "native:0.5,int8:0.1,int4:0.4", None, "full"),
+    "late": _with_budget("late", "native:0.5,int8:0.1,int4:0.4", None),
 }
-"""System by its name: without a budget; all native; all int8; as the classes say, batch requests in int4."""
+"""System by its name: without a budget; all native; all int8; as the classes say, batch requests in int4, sealed as
+soon as a page is full, or once native memory runs short, as is the default."""

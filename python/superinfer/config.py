@@ -132,10 +132,13 @@ class KvConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         budget: Bytes of KV memory, such as ``1g``; without it, all is native and SGLang decides how much.
         regions: Shares of the formats, such as ``native:0.3,int8:0.3,int4:0.4``.
+        seal: When full pages of requests that accept a coarser format get it: ``late``, once native memory runs short;
+            ``full``, at once.
     """
 
     budget: str | None = None
     regions: str = "native:0.4,int8:0.1,int4:0.5"
+    seal: Literal["late", "full"] = "late"
 
     def shares(self) -> dict[Format, float]:
         """The share of each format.
@@ -155,6 +158,8 @@ class KvConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             self.shares()
             if self.budget is not None:
                 parse_budget(self.budget, "budget")
+            if self.seal not in ("late", "full"):  # it may come from the command line
+                raise ValueError(f"seal: {self.seal!r} is not one of late, full")
         except ValueError as error:
             raise ConfigError(f"kv.{error}") from None
 

@@ -120,11 +120,17 @@ KV_SPILLED: Final = Metric(
     "counter",
     "Times a full page got a finer format than its request accepts, or stayed native, for want of room.",
 )
+KV_LATE: Final = Metric(
+    "kv_late_pages_total",
+    "counter",
+    "Full pages that went into the cache as native ones, although their request accepts a coarser format, because there"
+    " was enough native memory.",
+)
 KV_COMPRESSED: Final = Metric(
     "kv_compressed_pages_total",
     "counter",
-    "Pages of cached prefixes that were made coarser instead of evicted, by the format they got.",
-    ("format",),
+    "Pages of cached prefixes that were made coarser instead of evicted, by the format they had and the one they got.",
+    ("source", "format"),
 )
 
 METRICS: Final = (
@@ -147,5 +153,6 @@ METRICS: Final = (
     KV_REQUESTS,
     KV_SEALED,
     KV_SPILLED,
+    KV_LATE,
     KV_COMPRESSED,
 )

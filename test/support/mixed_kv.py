@@ -7,31 +7,42 @@ from types import SimpleNamespace
 
 import torch
 from sglang.srt.managers.schedule_batch import ReqKvInfo
-from sglang.srt.mem_cache.base_prefix_cache import MatchPrefixParams
+from sglang.srt.mem_cache.base_prefix_cache import EvictParams, MatchPrefixParams
 from sglang.srt.mem_cache.cache_init_params import CacheInitParams
 from sglang.srt.mem_cache.memory_pool import ReqToTokenPool
 from sglang.srt.mem_cache.radix_cache import RadixKey
 from sglang.srt.mem_cache.unified_cache.component_type import ComponentType
+from sglang.srt.mem_cache.unified_cache.tree_core_registry import get_tree_core_factory, register_tree_core_backend
 from sglang.srt.mem_cache.unified_radix_cache import UnifiedRadixCache
 
 from superinfer import config, kernels
+from superinfer.cache.claims import Claims
 from superinfer.kv import PAGE_TOKENS, Format, KvShape
+from superinfer.srt.cache.book import Ruling, TreeBook
+from superinfer.srt.cache.radix_cache import LearnedRadixCache
+from superinfer.srt.cache.tree_core import LearnedFullComponent, LearnedTreeCore
 from superinfer.srt.kv.allocator import MixedAllocator
 from superinfer.srt.kv.classes import mark
 from superinfer.srt.kv.keeper import KvKeeper
+from superinfer.srt.kv.measure import ByFormat
 from superinfer.srt.kv.pool import MixedKVPool
 from superinfer.srt.kv.sizes import regions_of, tokens_of
 
 LAYERS, HEADS, DIM, CONTEXT = 2, 2, 16, 1024
+BLOCK_TOKENS = 64
+OURS = "test-kv"
+_books = []
 
 
 class MixedKv:
     """What a scheduler would have, and requests that write numbers which tell where they belong.
 
     All values of a page are one number, which follows from the tokens up to the end of the page.
+
+    ``rule`` makes the order of our cache; without it SGLang's serves.
     """
 
-    def __init__(self, budget, regions, chunk_tokens=64):
+    def __init__(self, budget, regions, chunk_tokens=64, *, late=False, rule=None):
         settings = config.Config(kv=config.KvConfig(budget=budget, regions=regions))
         before = os.environ.get(config.ENV)
         config.enable(settings)
@@ -60,15 +71,29 @@ class MixedKv:
             tree_components=(ComponentType.FULL,),
             tree_core_backend="python",
         )
-        self.tree = UnifiedRadixCache(params)
-        self.keeper = KvKeeper(self.pool, self.allocator, self.tree, self.rows.req_to_token, chunk_tokens)
+        self.now_s = 0.0
+        self.tree = UnifiedRadixCache(params) if rule is None else self._our_cache(params, rule)
+        self.keeper = KvKeeper(self.pool, self.allocator, self.tree, self.rows.req_to_token, chunk_tokens, late=late)
         self.running = []
+
+    def _our_cache(self, params, rule):
+        if get_tree_core_factory(OURS) is None:
+            register_tree_core_backend(OURS, lambda params, parts: LearnedTreeCore(params, parts, _books.pop()))
+        params.tree_core_backend = OURS
+        params.component_registry_override = {ComponentType.FULL: LearnedFullComponent}
+        make_rule = lambda: Ruling(Claims(rule()), lambda: "test")  # noqa: E731
+        _books.append(TreeBook(make_rule, 256, BLOCK_TOKENS, ByFormat(self.allocator)))
+        cache = LearnedRadixCache(params)
+        cache.book.now_s = lambda: self.now_s
+        return cache
 
     # Requests.
 
     def arrive(self, tokens, slo):
         req = SimpleNamespace(
+            rid=f"request {id(tokens)}",
             tokens=list(tokens),
+            output_ids=array("q"),
             origin_input_ids=array("q", tokens),
             full_untruncated_fill_ids=array("q", tokens),
             kv=ReqKvInfo(),
@@ -84,6 +109,7 @@ class MixedKv:
             finished=lambda: False,
         )
         mark(req, slo)
+        self.keeper.books.requests[req.kv_floor] += 1
         return req
 
     def admit(self, req):
@@ -103,7 +129,7 @@ class MixedKv:
         row[:cached] = self.tree.path_device_indices(found.last_device_node)[:cached]
         row[cached : len(req.tokens)] = slots
         req.lock, req.last_node = lock, found.last_device_node
-        req.kv.cache_protected_len = cached
+        req.kv.cache_protected_len = req.tokens_found = cached
         req.kv.kv_allocated_len = req.kv.kv_committed_len = len(req.tokens)
         self._write(req, cached)
         self.running.append(req)
@@ -147,6 +173,8 @@ class MixedKv:
     def check(self):
         """Every page of every request and of the tree holds what it should, in a format that its readers accept."""
         self.tree.sanity_check() if not self.running else None
+        if isinstance(self.tree, LearnedRadixCache):
+            self.tree.tree_core.check_book()
         private = sum(
             -(-len(req.tokens) // PAGE_TOKENS) * PAGE_TOKENS - req.kv.cache_protected_len for req in self.running
         )
@@ -163,6 +191,20 @@ class MixedKv:
             floor = Format[node.key.extra_key.rpartition(":")[2].upper()]
             self._check_pages(torch.tensor(slots), tokens, floor)
             stack += [(child, slots, tokens) for child in node.children.values()]
+
+    def evict(self, tokens):
+        return self.tree.evict(EvictParams(num_tokens=tokens)).num_tokens_evicted
+
+    def last_node(self, tokens, slo):
+        """SGLang's number of the last node that a request would share."""
+        req = self.arrive(tokens, slo)
+        key = RadixKey(array("q", tokens), req.extra_key)
+        return self.tree.match_prefix(MatchPrefixParams(key=key)).last_device_node
+
+    def cached_formats(self, tokens, slo):
+        """Formats of the pages that a request would share."""
+        slots = self.tree.path_device_indices(self.last_node(tokens, slo))[::PAGE_TOKENS].tolist()
+        return [self.regions.format(slot) for slot in slots]
 
     def formats(self, req):
         slots = self.rows.req_to_token[req.kv.req_pool_idx][: len(req.tokens) : PAGE_TOKENS].tolist()

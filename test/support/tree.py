@@ -14,6 +14,7 @@ from sglang.srt.mem_cache.unified_cache.tree_core_registry import get_tree_core_
 from superinfer.cache.claims import Claims
 from superinfer.cache.rule import LRU
 from superinfer.srt.cache.book import Ruling, TreeBook
+from superinfer.srt.cache.measure import OneKind
 from superinfer.srt.cache.radix_cache import LearnedRadixCache
 from superinfer.srt.cache.tree_core import LearnedFullComponent, LearnedTreeCore
 
@@ -21,14 +22,14 @@ BACKEND = "test"
 _books = []
 
 
-def book(rule=LRU, block_tokens=8, ghosts=64):
+def book(rule=LRU, block_tokens=8, ghosts=64, pool_tokens=64):
     """``rule`` makes a rule, or a whole ``Ruling``."""
 
     def make():
         made = rule()
         return made if isinstance(made, Ruling) else Ruling(Claims(made), lambda: "test")
 
-    return TreeBook(make, ghosts, block_tokens)
+    return TreeBook(make, ghosts, block_tokens, OneKind(pool_tokens))
 
 
 class Tree:
@@ -48,7 +49,7 @@ class Tree:
             component_registry_override={ComponentType.FULL: LearnedFullComponent},
             tree_core_backend=BACKEND,
         )
-        _books.append(book(rule, block_tokens))
+        _books.append(book(rule, block_tokens, pool_tokens=pool_tokens))
         self.cache = LearnedRadixCache(params)
         self.book = self.cache.book
         self.book.now_s = lambda: self.now_s

@@ -1,14 +1,15 @@
 """Chooses which nodes of a radix tree make room."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
 from math import inf
 from typing import Generic
 
 from superinfer.cache.nodes import NONE, NodeId, Nodes
-from superinfer.cache.ranking import Ranking
+from superinfer.cache.ranking import GroupedRanking, Key
 from superinfer.cache.rule import Rule
+from superinfer.cache.stored import PLAIN, Stored
 from superinfer.cache.use import Kind, Use
 
 GHOSTS = 200_000
@@ -27,7 +28,7 @@ class Evictor(Generic[NodeId]):
         self.nodes: Nodes[NodeId] = Nodes(ghosts)
         self.resident_tokens = 0
         self._rule, self._version = rule, rule.version
-        self._leaves = Ranking()
+        self._leaves = GroupedRanking()
         self._unranked: dict[int, None] = {}
         self._offered: dict[int, None] = {}
         self._now_s = 0.0
@@ -37,7 +38,15 @@ class Evictor(Generic[NodeId]):
         self._held: set[int] = set()
         rule.attach(self.nodes)
 
-    def insert(self, node: NodeId, parent: NodeId | None, tokens: int, use: Use, kind: Kind = Kind.UNKNOWN) -> None:
+    def insert(
+        self,
+        node: NodeId,
+        parent: NodeId | None,
+        tokens: int,
+        use: Use,
+        kind: Kind = Kind.UNKNOWN,
+        stored: Stored = PLAIN,
+    ) -> None:
         """Add a node below ``parent``, or at the top.
 
         Raises:
@@ -48,6 +57,7 @@ class Evictor(Generic[NodeId]):
         above = NONE if parent is None else self._slot(parent)
         self._now_s = max(self._now_s, use.time_s)
         slot, remembered = self.nodes.add(node, above, tokens, kind, use)
+        self.nodes.stored[slot] = stored
         self.resident_tokens += tokens
         if remembered:
             self._rule.used(slot, use)
@@ -75,6 +85,18 @@ class Evictor(Generic[NodeId]):
         if self._is_leaf(slot):
             self._update(slot)
 
+    def store(self, node: NodeId, stored: Stored) -> None:
+        """The node lies elsewhere in memory now."""
+        slot = self._slot(node)
+        if self.nodes.stored[slot] != stored:
+            self.nodes.stored[slot] = stored
+            if self._is_leaf(slot):
+                self._update(slot)
+
+    def key(self, node: NodeId, now_s: float) -> Key:
+        """The node's place in the order, whether it can go or not; least goes first."""
+        return self._rule.key(self._slot(node), max(self._now_s, now_s))[0]
+
     def split(self, node: NodeId, upper: NodeId, tokens: int) -> None:
         """The first ``tokens`` of a node become a node of their own, ``upper``, with the same history.
 
@@ -92,6 +114,7 @@ class Evictor(Generic[NodeId]):
         nodes.tokens[slot] -= tokens
         nodes.children[above], nodes.born[above] = 1, 1
         nodes.locks[above], nodes.uses[above], nodes.last[above] = nodes.locks[slot], nodes.uses[slot], nodes.last[slot]
+        nodes.stored[above] = nodes.stored[slot]
         self._rule.split(slot, above)
         self._update(slot)
 
@@ -146,9 +169,10 @@ class Evictor(Generic[NodeId]):
         """What could go now."""
         return {self.nodes.name(slot) for slot in (*self._leaves, *self._unranked, *self._offered)}
 
-    def victims(self, need_tokens: int, now_s: float) -> list[NodeId]:
+    def victims(self, need_tokens: int, now_s: float, groups: Collection[int] | None = None) -> list[NodeId]:
         """Nodes that make room, in the order in which they should be removed: at least so many tokens, if there are.
 
+        Only those of ``groups``, if these are given: where others are below them, they are out of reach.
         They stay until ``remove``. Those still there at the next call compete again.
         """
         self._now_s = max(self._now_s, now_s)
@@ -160,7 +184,7 @@ class Evictor(Generic[NodeId]):
                 self._update(leaf)
         self._rank()
         freed = 0
-        while freed < need_tokens and (slot := self._leaves.pop()) is not None:
+        while freed < need_tokens and (slot := self._leaves.pop(groups)) is not None:
             self._offered[slot] = None
             freed += self.nodes.tokens[slot]
             if (above := self.nodes.parent[slot]) != NONE:
@@ -225,7 +249,7 @@ class Evictor(Generic[NodeId]):
     def _rank(self) -> None:
         for slot in self._unranked:
             key, until_s = self._rule.key(slot, self._now_s)
-            self._leaves.put(slot, key)
+            self._leaves.put(slot, key, self.nodes.stored[slot].group)
             if until_s < inf and self._change_of.get(slot) != until_s:
                 self._change_of[slot] = until_s
                 heappush(self._changes, (until_s, slot))

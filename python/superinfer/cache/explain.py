@@ -35,7 +35,7 @@ def explain(rule: Learned[NodeId], node: NodeId, now_s: float) -> dict[str, Any]
         "locks": nodes.locks[slot],
         "uses": int(rule.history.uses[slot]),
         "age_s": age_s,
-        "bytes": tokens * rule.cost.bytes_per_token,
+        "bytes": tokens * rule.cost.bytes_per_token * nodes.stored[slot].weight,
         "recompute_ms": rule.cost.recompute_ms(nodes.depth[slot] - tokens, tokens),
         "chances": _chances(rule, slot, age_s),
         "price": price,

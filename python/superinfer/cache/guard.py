@@ -38,6 +38,11 @@ class Guarded(Rule[NodeId]):
 
     Two shadow caches, one of each rule, follow the same hash-sampled nodes and hold the same part of the capacity. What
     they hit is compared request by request; a lead counts if chance would hardly produce it, and it fades.
+
+    Args:
+        learned: The rule that has to earn it.
+        capacity_tokens: How many tokens the memory holds if all take as much as they can.
+        watch: How the two are compared.
     """
 
     def __init__(self, learned: Learned[NodeId], capacity_tokens: int, watch: Watch) -> None:
@@ -102,10 +107,11 @@ class Guarded(Rule[NodeId]):
         if (slot * 2654435769 >> 12) % self._watch.one_in:
             return
         tokens = self.nodes.tokens[slot]
-        self._sampled += tokens
+        held = self.nodes.stored[slot].held_tokens(tokens)
+        self._sampled += held
         for sign, shadow in zip((-1, 1), self._shadows, strict=True):
             self._ahead += sign * tokens * shadow.holds(slot)
-            shadow.put(slot, tokens, use.time_s)
+            shadow.put(slot, held, use.time_s)
 
     def _next_request(self, use: Use) -> None:
         if use.seq == self._request:

@@ -63,10 +63,11 @@ class Learned(Rule[NodeId]):
         self.calibration.forget(slot)
 
     def key(self, slot: int, now_s: float) -> tuple[Key, float]:
-        """By price, then last use, deepest first."""
+        """By price of a byte as the node is stored, then last use, deepest first."""
         last = self.nodes.last[slot]
         horizon, until_s = self._horizon(now_s - last.time_s)
-        return (self._row(slot)[horizon], last.seq, -self.nodes.depth[slot]), last.time_s + until_s
+        price = self._row(slot)[horizon] - self.nodes.stored[slot].price_steps
+        return (price, last.seq, -self.nodes.depth[slot]), last.time_s + until_s
 
     def chance(self, slot: int, now_s: float, within_s: float) -> tuple[float, float]:
         """Of a use within so many seconds from now on, and the time up to which that is so if nothing happens."""

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from superinfer.cache.stored import PLAIN, Stored
 from superinfer.cache.use import Kind, Use
 
 NodeId = TypeVar("NodeId", bound=Hashable)
@@ -27,6 +28,7 @@ class Nodes(Generic[NodeId]):
         self.tokens: list[int] = []
         self.depth: list[int] = []
         self.kind: list[Kind] = []
+        self.stored: list[Stored] = []
         self.locks: list[int] = []
         self.resident: list[bool] = []
         self.uses: list[int] = []
@@ -49,6 +51,7 @@ class Nodes(Generic[NodeId]):
             self.born[slot] = 0
         self.depth[slot] = tokens + (self.depth[parent] if parent != NONE else 0)
         self.parent[slot], self.tokens[slot], self.kind[slot] = parent, tokens, kind
+        self.stored[slot] = PLAIN
         self.children[slot], self.locks[slot], self.uses[slot] = 0, 0, 1
         self.created[slot] = self.last[slot] = use
         self.resident[slot] = True
@@ -88,6 +91,7 @@ class Nodes(Generic[NodeId]):
         slot = len(self.ids)
         self.ids.append(None)
         self.kind.append(Kind.UNKNOWN)
+        self.stored.append(PLAIN)
         self.created.append(use)
         self.last.append(use)
         self.resident.append(False)

@@ -1,6 +1,6 @@
 """Items in order of a key that may change: a heap in which outdated entries are skipped."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from heapq import heapify, heappop, heappush
 from math import inf
 
@@ -42,10 +42,15 @@ class Ranking:
 
     def least(self) -> int | None:
         """The least item, which stays; None if there is none."""
+        first = self.first()
+        return None if first is None else first[1]
+
+    def first(self) -> tuple[Key, int] | None:
+        """The least item and its key; None if there is none."""
         while self._heap:
             key, item = self._heap[0]
             if self._keys.get(item) == key:
-                return item
+                return key, item
             heappop(self._heap)
         return None
 
@@ -55,6 +60,49 @@ class Ranking:
         if item is not None:
             del self._keys[item]
             heappop(self._heap)
+        return item
+
+
+class GroupedRanking:
+    """A ranking of items that belong to few groups, of which the least can be had for some groups only."""
+
+    def __init__(self) -> None:
+        self._rankings: dict[int, Ranking] = {}
+        self._group_of: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._group_of)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._group_of)
+
+    def __contains__(self, item: int) -> bool:
+        return item in self._group_of
+
+    def put(self, item: int, key: Key, group: int) -> None:
+        """Add the item, or give it another key or group."""
+        if self._group_of.get(item, group) != group:
+            self.drop(item)
+        self._group_of[item] = group
+        ranking = self._rankings.get(group)
+        if ranking is None:
+            ranking = self._rankings[group] = Ranking()
+        ranking.put(item, key)
+
+    def drop(self, item: int) -> None:
+        """Take the item out, if it is in."""
+        group = self._group_of.pop(item, None)
+        if group is not None:
+            self._rankings[group].drop(item)
+
+    def pop(self, groups: Collection[int] | None = None) -> int | None:
+        """Take the least item of these groups out, or of all; None if there is none."""
+        rankings = [each for group, each in self._rankings.items() if groups is None or group in groups]
+        found = [least for each in rankings if (least := each.first()) is not None]
+        if not found:
+            return None
+        _, item = min(found)
+        self.drop(item)
         return item
 
 

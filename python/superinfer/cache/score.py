@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 
 from superinfer.cache.compiled import compiled
 from superinfer.cache.history import Floats
-
-STEPS_PER_OCTAVE = 64
-"""Prices are whole numbers: logarithms, so finely. Differences below it are left to recency."""
+from superinfer.cache.stored import STEPS_PER_OCTAVE
 
 FLOOR = 1e-12
 """Milliseconds per second and byte below which everything is worth the same."""

@@ -4,7 +4,8 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf, log2
 
-from superinfer.cache.score import FLOOR, STEPS_PER_OCTAVE, Cost
+from superinfer.cache.score import FLOOR, Cost
+from superinfer.cache.stored import STEPS_PER_OCTAVE
 
 GRAINS = 64
 """How finely a tier's writes are kept: parts of its size."""

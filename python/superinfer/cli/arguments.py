@@ -13,7 +13,7 @@ import yaml
 
 from superinfer.config import Config, ConfigError, KvConfig, load_config
 
-_OWN_KEYS = ("slo-classes", "default-slo-class", "kv-budget", "kv-regions", "model")
+_OWN_KEYS = ("slo-classes", "default-slo-class", "kv-budget", "kv-regions", "kv-seal", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,12 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"how to divide the budget between the formats (default: {KvConfig().regions})",
     )
     parser.add_argument(
+        "--kv-seal",
+        metavar="WHEN",
+        help="when full pages of requests that accept a coarser format get it: late, once native memory runs short, or "
+        f"full, at once (default: {KvConfig().seal})",
+    )
+    parser.add_argument(
         "--config",
         metavar="FILE",
         type=Path,
@@ -90,20 +96,26 @@ def parse_serve(argv: Sequence[str]) -> ServeArguments:
         config=_config(
             Path(classes) if classes else None,
             default,
-            own["kv-budget"] if known.kv_budget is None else known.kv_budget,
-            own["kv-regions"] if known.kv_regions is None else known.kv_regions,
+            {
+                name: own[f"kv-{name}"] if given is None else given
+                for name, given in (
+                    ("budget", known.kv_budget),
+                    ("regions", known.kv_regions),
+                    ("seal", known.kv_seal),
+                )
+            },
         ),
         sglang=[*(["--model-path", model] if model else []), *_sglang_config_file(file), *rest],
         names_model=named,
     )
 
 
-def _config(classes: Path | None, default: str | None, kv_budget: str | None, kv_regions: str | None) -> Config:
+def _config(classes: Path | None, default: str | None, kv: dict[str, Any]) -> Config:
     config = load_config(classes) if classes else Config()
     if default is not None:
         config = msgspec.structs.replace(config, default_slo_class=default)
-    kv = {name: value for name, value in (("budget", kv_budget), ("regions", kv_regions)) if value is not None}
-    config = msgspec.structs.replace(config, kv=msgspec.structs.replace(config.kv, **kv))
+    given = {name: value for name, value in kv.items() if value is not None}
+    config = msgspec.structs.replace(config, kv=msgspec.structs.replace(config.kv, **given))
     config.slo_policy()
     config.kv.check()
     return config

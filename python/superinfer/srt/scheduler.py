@@ -8,6 +8,7 @@ from sglang.srt.managers.scheduler import NextBatchPlan, Scheduler
 from sglang.srt.runtime_context import get_parallel
 
 from superinfer import __version__, config
+from superinfer.kv import Format
 from superinfer.sched.step_time import StepTime
 from superinfer.srt import rejection, support
 from superinfer.srt.cache import wiring
@@ -95,16 +96,12 @@ class SLOScheduler(Scheduler):
         """Our cache needs the time and the promises."""
         first, settings = get_parallel().tp_rank == 0, self.settings.cache
         self.cache_ends = wiring.connect(
-            self.tree_cache,
-            self.clock,
-            self.ledger,
-            self.step_time,
-            settings,
-            self.max_total_num_tokens,
-            writes=first,
+            self.tree_cache, self.clock, self.ledger, self.step_time, settings, writes=first
         )
         if self.slo_metrics and self.cache_ends:
             self.tree_cache.book.observer = self.slo_metrics
+        if self.kv and self.cache_ends:
+            self.kv.pinned = self.cache_ends.pins.nodes
 
     # Life of a request.
 
@@ -155,9 +152,12 @@ class SLOScheduler(Scheduler):
         if self.cache_ends is None or not self.cache_ends.pins.pins:
             return  # the usual case, in every pass: nothing to go through the requests for
         reqs = [*self.waiting_queue, *running_batch.reqs, *([self.chunked_req] if self.chunked_req else [])]
-        room = 2 * self.page_size
-        needs = (len(req.origin_input_ids) + (req.sampling_params.max_new_tokens or 1) + room for req in reqs)
-        self.cache_ends.follow(max(needs, default=0))
+        longest = [0] * (1 if self.settings.kv.budget is None else len(Format))
+        for req in reqs:
+            needs = len(req.origin_input_ids) + (req.sampling_params.max_new_tokens or 1) + 2 * self.page_size
+            level = getattr(req, "kv_floor", Format.NATIVE)
+            longest[level] = max(longest[level], needs)
+        self.cache_ends.follow(longest)
 
     def run_batch(self, batch: Any, *args: Any, **kwargs: Any) -> Any:
         """Run one engine step."""

@@ -141,11 +141,6 @@ LIMITS = (
         'asks for a cache that only SGLang has; [cache] eviction = "sglang" leaves it to SGLang',
     ),
     Limit(
-        "[cache] eviction with --kv-budget",
-        lambda _, config: config.cache.eviction in ("learned", "lru") and config.kv.budget is not None,
-        "prefixes in several formats are made coarser by their last use, in SGLang's cache",
-    ),
-    Limit(
         "[cache] access_log with --dp-size above 1",
         lambda a, config: config.cache.access_log is not None and a.dp_size > 1,
         "the schedulers of a server cannot write one file",

@@ -21,7 +21,7 @@ def tree():
 
 @pytest.fixture
 def pins(tree):
-    pins = Pins(tree.cache, 32, POOL_TOKENS)
+    pins = Pins(tree.cache, 0.5)
     tree.cache.on_reset = pins.forget
     return pins
 
@@ -40,9 +40,9 @@ def test_a_pin_stays_until_its_time(tree, pins):
     tree.evict(POOL_TOKENS)
     assert tree.holds(prompt(1, 16)) == 16
     assert pins.tokens() == tree.cache.protected_size() == 16
-    pins.follow(9.9, 0)
+    pins.follow(9.9, [0])
     assert pins.tokens() == 16
-    pins.follow(10.0, 0)
+    pins.follow(10.0, [0])
     assert pins.tokens() == tree.cache.protected_size() == 0
     tree.evict(POOL_TOKENS)
     assert tree.holds(prompt(1, 16)) == 0
@@ -64,7 +64,7 @@ def test_a_later_turn_takes_over_the_pin_of_the_earlier(tree, pins):
     assert serve_and_pin(tree, pins, "turn 2", prompt(1, 16) + prompt(2, 8), 9.0)
     assert set(pins.pins) == {"turn 2"}
     assert tree.cache.protected_size() == 24
-    pins.follow(9.0, 0)
+    pins.follow(9.0, [0])
     assert tree.cache.protected_size() == 0
     tree.check()
 
@@ -72,7 +72,7 @@ def test_a_later_turn_takes_over_the_pin_of_the_earlier(tree, pins):
 def test_a_split_below_a_pin_keeps_it(tree, pins):
     assert serve_and_pin(tree, pins, "a", prompt(1, 16))
     tree.serve(prompt(1, 11) + prompt(2, 5))
-    pins.follow(10.0, 0)
+    pins.follow(10.0, [0])
     assert tree.cache.protected_size() == 0
     tree.check()
 
@@ -90,12 +90,12 @@ def test_the_end_of_a_session_releases_its_own(tree, pins):
 def test_pins_give_way_to_the_longest_request(tree, pins):
     assert serve_and_pin(tree, pins, "soon", prompt(1, 16), 5.0)
     assert serve_and_pin(tree, pins, "later", prompt(2, 16), 9.0)
-    pins.follow(0.0, POOL_TOKENS - 16)
+    pins.follow(0.0, [POOL_TOKENS - 16])
     assert set(pins.pins) == {"later"}
     assert not serve_and_pin(tree, pins, "more", prompt(3, 8))
-    pins.follow(0.0, POOL_TOKENS)
+    pins.follow(0.0, [POOL_TOKENS])
     assert not pins.pins
-    pins.follow(0.0, 0)
+    pins.follow(0.0, [0])
     assert serve_and_pin(tree, pins, "more", prompt(3, 8))
     tree.check()
 
@@ -106,6 +106,6 @@ def test_a_flush_forgets_pins_and_a_gone_node_is_not_pinned(tree, pins):
     tree.cache.reset()
     tree.allocator.clear()
     assert not pins.pins
-    pins.follow(99.0, 0)
+    pins.follow(99.0, [0])
     assert not pins.pin("a", gone, 5.0)
     tree.check()

@@ -5,9 +5,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from superinfer.cache.learned import Learned
+from superinfer.cache.rule import LRU
 from superinfer.kv import Format
 from superinfer.slo import SLO
 from support.mixed_kv import MixedKv
+from unit.cache.factory import predictor
 
 pytestmark = pytest.mark.integration
 
@@ -23,10 +26,12 @@ class Traffic(RuleBasedStateMachine):
     """Requests of several classes over few prompts, with less memory than they want."""
 
     @initialize(
-        regions=st.sampled_from(["native:0.34,int8:0.33,int4:0.33", "native:0.5,int4:0.5", "native:0.5,int8:0.5"])
+        regions=st.sampled_from(["native:0.34,int8:0.33,int4:0.33", "native:0.5,int4:0.5", "native:0.5,int8:0.5"]),
+        late=st.booleans(),
+        rule=st.sampled_from([None, LRU, lambda: Learned(predictor())]),
     )
-    def start(self, regions):
-        self.kv = MixedKv("768k", regions)
+    def start(self, regions, late, rule):
+        self.kv = MixedKv("768k", regions, late=late, rule=rule)
 
     @rule(tokens=PROMPTS, slo=CLASSES)
     def arrive(self, tokens, slo):
@@ -45,6 +50,10 @@ class Traffic(RuleBasedStateMachine):
     @rule(data=st.data(), checkpoint=st.booleans())
     def leave(self, data, checkpoint):
         self.kv.leave(data.draw(st.sampled_from(self.kv.running)), checkpoint=checkpoint)
+
+    @rule(seconds=st.sampled_from([0.1, 3.0, 50.0]))
+    def wait(self, seconds):
+        self.kv.now_s += seconds
 
     @rule(fmt=st.sampled_from(Format), pages=st.integers(1, 20))
     def need_room(self, fmt, pages):
@@ -94,7 +103,7 @@ def test_without_room_pages_stay_finer_and_are_compressed_once_there_is_some():
     native = kv.allocator.pages.available(Format.NATIVE)
     kv.allocator.make_room(Format.NATIVE, native + 1)
     assert kv.allocator.pages.available(Format.NATIVE) == native + 1
-    assert kv.keeper.books.compressed[Format.INT4] == 1
+    assert kv.keeper.books.compressed[Format.NATIVE, Format.INT4] == 1
 
 
 def test_making_room_evicts_prefixes_of_the_format_that_is_short():

@@ -9,6 +9,7 @@ from support.server import refusal, running_server
 pytestmark = pytest.mark.integration
 
 ARGUMENTS = ["--dtype", "float32", "--random-seed", "0", "--log-level", "info", "--chunked-prefill-size", "64"]
+BUDGET = ["--kv-budget", "1536k", "--kv-regions", "native:0.4,int8:0.2,int4:0.4"]
 POISONED = {"SGLANG_DEBUG_MEMORY_POOL": "1"}
 """Pages that are given back hold not-a-number from then on."""
 
@@ -16,8 +17,16 @@ POISONED = {"SGLANG_DEBUG_MEMORY_POOL": "1"}
 @pytest.fixture(scope="module")
 def kv_server(tiny_model, tmp_path_factory):
     log = tmp_path_factory.mktemp("kv") / "server.log"
-    budget = ["--kv-budget", "1536k", "--kv-regions", "native:0.4,int8:0.2,int4:0.4"]
-    args = ["--model-path", str(tiny_model), *ARGUMENTS, *budget, "--enable-metrics"]
+    args = ["--model-path", str(tiny_model), *ARGUMENTS, *BUDGET, "--kv-seal", "full", "--enable-metrics"]
+    with running_server(log, *args, env=STRICT | POISONED) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def late_server(tiny_model, tmp_path_factory):
+    """As it is unless the operator says otherwise: pages are sealed late, and the learned cache serves."""
+    log = tmp_path_factory.mktemp("late") / "server.log"
+    args = ["--model-path", str(tiny_model), *ARGUMENTS, *BUDGET, "--enable-metrics"]
     with running_server(log, *args, env=STRICT | POISONED) as server:
         yield server
 
@@ -135,9 +144,47 @@ def test_metrics_tell_the_same_as_the_state(kv_server):
     assert "superinfer:kv_bytes{" in text
 
 
+def test_what_cools_is_made_coarser_before_anything_is_evicted(late_server):
+    with late_server.client() as client:
+        flushed(client)
+        native = ask(client, "interactive", seed=4)["output_ids"]
+        flushed(client)
+        before = kv_state(client)
+        assert ask(client, "batch", seed=4)["output_ids"] == native  # nothing is sealed while there is room
+        ample = kv_state(client)
+        assert ample["late_pages"] - before["late_pages"] == 8
+        assert all(fmt["pages_used"] == 0 for name, fmt in ample["formats"].items() if name != "native")
+        ask(client, "interactive", prompt_tokens=780, new_tokens=8, seed=6)  # of 31 native pages this takes 25
+        short = wait_until_idle(client)
+        compressed = short["kv"]["formats"]["native"]["compressed_pages"]
+        assert compressed["int8"] <= 1
+        assert compressed["int4"] > 0
+        assert sum(short["kv"]["formats"][name]["pages_used"] for name in ("int8", "int4")) == sum(compressed.values())
+        evicted = short["cache"]["evicted_tokens"]
+        assert ask(client, "batch", seed=4)["meta_info"]["cached_tokens"] == 192
+        assert wait_until_idle(client)["cache"]["evicted_tokens"] == evicted
+        text = client.get("/metrics").text
+    assert 'source="native"' in text
+    assert "superinfer:kv_late_pages_total{" in text
+    assert late_server.alive()
+
+
+def test_many_of_all_classes_are_served_late_and_all_memory_comes_back(late_server):
+    with late_server.client() as client:
+        flushed(client)
+        for turn in range(3):
+            for seed in range(6):
+                cls = ("interactive", "batch", "standard")[seed % 3]
+                answer = ask(client, cls, prompt_tokens=100 + 60 * seed, new_tokens=20, seed=seed + turn % 2)
+                assert len(answer["output_ids"]) == 20
+        assert all(fmt["pages_used"] == 0 for fmt in flushed(client).values())
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
+        (["--kv-seal", "never"], "kv.seal: 'never' is not one of late, full"),
+        (["--enable-hierarchical-cache"], "does not support --kv-budget with --enable-hierarchical-cache"),
         (["--kv-regions", "native:0.5,int4:0.4"], "kv.regions: the shares add up to 0.9"),
         (["--max-total-tokens", "4096"], "does not support --kv-budget with --max-total-tokens"),
         (["--page-size", "16"], "does not support --kv-budget with --page-size other than 32"),

@@ -6,15 +6,17 @@ from functools import cache
 import pytest
 
 from integration.conftest import STRICT
-from superinfer.config import Config, KvConfig, RotationConfig
+from superinfer.config import CacheConfig, Config, KvConfig, RotationConfig
 from support.engine import running_engine
 
 pytestmark = pytest.mark.integration
 
 SMALL = {"dtype": "float32", "random_seed": 0, "chunked_prefill_size": 64}
-ROOMY = KvConfig(budget="4m", regions="native:0.4,int8:0.1,int4:0.5")
-TIGHT = KvConfig(budget="768k", regions="native:0.5,int8:0.25,int4:0.25")
+ROOMY = KvConfig(budget="4m", regions="native:0.4,int8:0.1,int4:0.5", seal="full")
+TIGHT = KvConfig(budget="768k", regions="native:0.5,int8:0.25,int4:0.25", seal="full")
 """For 1,500 tokens or so: half of what the requests below come to."""
+ROOMY_LATE = KvConfig(budget="16m", regions="native:0.8,int8:0.1,int4:0.1")
+TIGHT_LATE = KvConfig(budget="768k", regions="native:0.5,int8:0.25,int4:0.25")
 
 
 def prompts(count):
@@ -29,7 +31,7 @@ def classes(count):
     return ["interactive", "batch", "standard", "batch"] * (count // 4)
 
 
-def generate(model, kv, *, force_every=0, count=12, tokens=80, cls=None, **layout):
+def generate(model, kv, *, force_every=0, count=12, tokens=80, cls=None, eviction=None, **layout):
     """Tokens of every request; half of them are batch requests, unless ``cls`` says otherwise."""
     sampling = [
         {
@@ -40,7 +42,7 @@ def generate(model, kv, *, force_every=0, count=12, tokens=80, cls=None, **layou
         }
         for own in classes(count)
     ]
-    settings = Config(kv=kv, rotation=RotationConfig(force_every=force_every))
+    settings = Config(kv=kv, rotation=RotationConfig(force_every=force_every), cache=CacheConfig(eviction=eviction))
     limit = {} if kv.budget else {"max_total_tokens": 8192}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in STRICT.items():
@@ -67,6 +69,10 @@ CASES = {
     "taken out all the time, no overlap": (ROOMY, 3, {"disable_overlap_schedule": True}),
     "room for half": (TIGHT, 0, {}),
     "room for half, taken out all the time": (TIGHT, 5, {}),
+    "room for half, sealed late": (TIGHT_LATE, 0, {}),
+    "room for half, sealed late, taken out all the time": (TIGHT_LATE, 5, {}),
+    "room for half, sealed late, taken out all the time, LRU": (TIGHT_LATE, 4, {"eviction": "lru"}),
+    "room for half, sealed late, taken out all the time, SGLang's cache": (TIGHT_LATE, 5, {"eviction": "sglang"}),
 }
 
 
@@ -87,6 +93,10 @@ def test_who_accepts_native_only_gets_the_same_tokens(answers, all_native, case)
     outputs = answers(case)
     assert native_ones(outputs) == native_ones(all_native)
     assert all(len(tokens) == 80 for tokens in outputs)
+
+
+def test_while_there_is_enough_native_memory_nobody_notices_anything(tiny_model, all_native):
+    assert generate(tiny_model, ROOMY_LATE, force_every=3) == all_native
 
 
 def test_sealed_pages_are_read(answers, all_native):

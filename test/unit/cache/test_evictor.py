@@ -8,13 +8,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from superinfer.cache.evictor import Evictor
 from superinfer.cache.learned import Learned
 from superinfer.cache.rule import LRU
+from superinfer.cache.stored import Stored
 from unit.cache.factory import constant, predictor, use
 
 pytestmark = pytest.mark.unit
 
 
+STORED = st.builds(Stored, st.integers(0, 2), st.sampled_from([0.285, 0.535, 1.0]))
+
+
 class Plain:
-    """Nodes by name: parent, tokens, depth, locks, sequence number of the last use."""
+    """Nodes by name: parent, tokens, locks, and how they are stored."""
 
     def __init__(self):
         self.nodes = {}
@@ -30,13 +34,14 @@ class Plain:
     def depth(self, name):
         return sum(self.nodes[above]["tokens"] for above in self.path(name))
 
-    def victims(self, need, key):
+    def victims(self, need, key, groups):
         chosen = []
         while sum(self.nodes[name]["tokens"] for name in chosen) < need:
             free = [
                 name
                 for name, node in self.nodes.items()
                 if name not in chosen and not node["locks"] and not self.children(name, chosen)
+                if groups is None or node["stored"].group in groups
             ]
             if not free:
                 break
@@ -78,8 +83,16 @@ class AgainstPlain(RuleBasedStateMachine):
         if parent is not None:
             for above in reversed(list(self.plain.path(parent))):
                 self.evictor.access(above, now)
-        self.evictor.insert(name, parent, tokens, now)
-        self.plain.nodes[name] = {"parent": parent, "tokens": tokens, "locks": 0}
+        stored = data.draw(STORED)
+        self.evictor.insert(name, parent, tokens, now, stored=stored)
+        self.plain.nodes[name] = {"parent": parent, "tokens": tokens, "locks": 0, "stored": stored}
+
+    @precondition(lambda self: self.plain.nodes)
+    @rule(data=st.data(), stored=STORED)
+    def store(self, data, stored):
+        name = self.pick(data)
+        self.evictor.store(name, stored)
+        self.plain.nodes[name]["stored"] = stored
 
     @precondition(lambda self: self.plain.nodes)
     @rule(data=st.data())
@@ -113,13 +126,13 @@ class AgainstPlain(RuleBasedStateMachine):
         upper, self.born = self.born, self.born + 1
         self.evictor.split(name, upper, tokens)
         node = self.plain.nodes[name]
-        self.plain.nodes[upper] = {"parent": node["parent"], "tokens": tokens, "locks": node["locks"]}
+        self.plain.nodes[upper] = {**node, "tokens": tokens}
         node["parent"], node["tokens"] = upper, node["tokens"] - tokens
 
-    @rule(need=st.integers(0, 30), keep=st.integers(0, 3))
-    def evict(self, need, keep):
-        chosen = self.evictor.victims(need, self.now_s)
-        assert chosen == self.plain.victims(need, self.key)
+    @rule(need=st.integers(0, 30), keep=st.integers(0, 3), groups=st.sampled_from([None, {0}, {1, 2}]))
+    def evict(self, need, keep, groups):
+        chosen = self.evictor.victims(need, self.now_s, groups)
+        assert chosen == self.plain.victims(need, self.key, groups)
         for name in chosen[: len(chosen) - keep]:
             self.evictor.remove(name)
             del self.plain.nodes[name]
@@ -132,6 +145,7 @@ class AgainstPlain(RuleBasedStateMachine):
             assert self.evictor.resident_tokens == sum(node["tokens"] for node in nodes.values())
             depth = self.evictor.nodes.depth
             assert all(depth[self.evictor.nodes.slots[name]] == self.plain.depth(name) for name in nodes)
+            assert all(self.evictor.key(name, self.now_s) == self.key(name)[0] for name in nodes)
 
 
 TestAgainstPlain = AgainstPlain.TestCase
@@ -149,6 +163,17 @@ def test_the_order_may_change_with_time_alone():
     evictor.insert("new", None, 10, use(2, 3.5))
     assert evictor.victims(1, 4.1) == ["new"]
     assert evictor.victims(1, 17.0) == ["old"]
+
+
+def test_what_takes_less_room_is_worth_more_a_byte():
+    evictor = Evictor(Learned(constant(0.1, 0.1, 0.1, 0.1)))
+    evictor.insert("small", None, 10, use(1, 0.0), stored=Stored(1, 0.25))
+    evictor.insert("large", None, 10, use(2, 0.0), stored=Stored(0, 1.0))
+    assert evictor.key("small", 0.0)[0] - evictor.key("large", 0.0)[0] == 2 * 64  # two octaves
+    assert evictor.victims(1, 0.5) == ["large"]
+    assert evictor.victims(1, 0.5, groups={1}) == ["small"]
+    evictor.store("small", Stored(0, 1.0))
+    assert evictor.victims(1, 0.5) == ["small"]
 
 
 def test_what_was_not_removed_competes_again():

@@ -4,11 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from superinfer.cache.evictor import Evictor
 from superinfer.cache.guard import Guarded, Watch
 from superinfer.cache.learned import Learned
 from superinfer.cache.rule import LRU
+from superinfer.cache.stored import Stored
 from superinfer.sim.cache.replay import replay
-from unit.cache.factory import constant, predictor
+from unit.cache.factory import constant, predictor, use
 from unit.sim.cache.loads import conversations, looped, unshared
 
 pytestmark = pytest.mark.unit
@@ -71,3 +73,14 @@ def test_traffic_without_reuse_changes_nothing():
 
 def test_a_twentieth_is_sampled_unless_that_is_too_few():
     assert [Watch.of(nodes).one_in for nodes in (10, 1024, 3000, 10_000_000)] == [1, 1, 2, 20]
+
+
+@pytest.mark.parametrize(("weight", "held"), [(1.0, 10), (0.5, 20), (0.25, 40)])
+def test_shadows_hold_more_of_what_takes_less_room(weight, held):
+    rule = Guarded(Learned(constant(0.1, 0.1, 0.1, 0.1)), 200, Watch(one_in=1))
+    evictor = Evictor(rule)
+    for number in range(60):
+        evictor.insert(number, None, 20, use(number + 1), stored=Stored(0, weight))
+    evictor.access(59, use(61))
+    for shadow in rule._shadows:
+        assert sum(shadow.holds(evictor.nodes.slots[number]) for number in range(60)) == held

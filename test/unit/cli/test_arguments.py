@@ -198,3 +198,11 @@ def test_kv_memory_by_flags_by_file_and_by_default(write):
 def test_bad_kv_memory_names_its_field(flags, field):
     with pytest.raises(ConfigError, match=field):
         parse_serve(flags)
+
+
+def test_when_pages_are_sealed(write):
+    assert parse_serve(["--kv-budget", "1g"]).config.kv.seal == "late"
+    assert parse_serve(["--kv-seal", "full"]).config.kv == KvConfig(seal="full")
+    assert parse_serve(["--config", write("a.yaml", "kv-seal: full\n")]).config.kv == KvConfig(seal="full")
+    with pytest.raises(ConfigError, match=r"kv\.seal: 'never' is not one of late, full"):
+        parse_serve(["--kv-seal", "never"])

@@ -69,7 +69,6 @@ BY_CONFIGURATION = [
     ("[observe] events without [rotation]", Config(rotation=RotationConfig(enabled=False), observe=EVENTS)),
     ("[observe] events with --dp-size above 1", Config(observe=EVENTS)),
     ("[host] link_bytes_per_s on a GPU", Config(host=HostConfig(link_bytes_per_s="1g"))),
-    ("[cache] eviction with --kv-budget", Config(cache=CacheConfig(eviction="lru"), kv=KvConfig(budget="1g"))),
     ("[cache] access_log with --dp-size above 1", Config(cache=CacheConfig(access_log="access.jsonl"))),
 ]
 WITH_MIXED_KV_ONLY = [

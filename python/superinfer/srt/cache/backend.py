@@ -13,8 +13,10 @@ from superinfer.cache.learned import Learned
 from superinfer.cache.predictor import Predictor
 from superinfer.cache.rule import LRU
 from superinfer.cache.use import Use
+from superinfer.srt import defaults
 from superinfer.srt.cache.book import Ruling, TreeBook
 from superinfer.srt.cache.choice import NAME
+from superinfer.srt.cache.measure import Measure, OneKind
 
 BLOCK_TOKENS = 512
 """The predictor learnt from prompts cut into such blocks."""
@@ -67,13 +69,27 @@ def _create_core(params: Any, components: Any) -> Any:
     from superinfer.srt.cache.tree_core import LearnedTreeCore
 
     settings = (config.active() or config.Config()).cache
-    return LearnedTreeCore(
-        params, components, book_for(settings, params.token_to_kv_pool_allocator.size, params.page_size)
-    )
+    allocator = params.token_to_kv_pool_allocator
+    if defaults.mixed_kv():
+        from superinfer.srt.kv.measure import ByFormat
+
+        by_format = ByFormat(allocator)
+        book = book_for(settings, by_format.native_tokens, params.page_size, by_format)
+    else:
+        book = book_for(settings, allocator.size, params.page_size)
+    return LearnedTreeCore(params, components, book)
 
 
-def book_for(settings: config.CacheConfig, pool_tokens: int, page_size: int) -> TreeBook:
+def book_for(
+    settings: config.CacheConfig, pool_tokens: int, page_size: int, measure: Measure | None = None
+) -> TreeBook:
     """The book of a pool, under the operator's rule.
+
+    Args:
+        settings: The operator's.
+        pool_tokens: Tokens that the memory holds, if all take as much room as they can.
+        page_size: Tokens of a page.
+        measure: Knows where nodes lie; all memory is of one kind without it.
 
     Raises:
         ModelFileError: The predictor's file cannot be used.
@@ -83,7 +99,8 @@ def book_for(settings: config.CacheConfig, pool_tokens: int, page_size: int) -> 
     if predictor is not None:
         _compile(predictor)
     make_rule = partial(_ruling, predictor, pool_tokens, block)
-    return TreeBook(make_rule, ghosts=GHOSTS_PER_BLOCK * max(pool_tokens // block, 64), block_tokens=block)
+    ghosts = GHOSTS_PER_BLOCK * max(pool_tokens // block, 64)
+    return TreeBook(make_rule, ghosts, block, measure or OneKind(pool_tokens))
 
 
 def _compile(predictor: Predictor) -> None:

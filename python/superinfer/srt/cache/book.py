@@ -1,7 +1,7 @@
 """What the evictor is told of SGLang's tree: nodes whose KV is on the device."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ from superinfer.cache.claims import Claims
 from superinfer.cache.evictor import Evictor
 from superinfer.cache.learned import Learned
 from superinfer.cache.use import Use
+from superinfer.srt.cache.measure import Measure
 from superinfer.srt.cache.names import PrefixNames
 
 VICTIMS = 256
@@ -51,14 +52,16 @@ class TreeBook:
         make_rule: The order, anew after each flush; and under what name its choices are counted.
         ghosts: Evicted nodes that are remembered.
         block_tokens: New nodes are cut at multiples of it, so that they are found again.
+        measure: Knows where nodes lie, and how much room that is.
 
     Attributes:
         grown: SGLang's number of a node -> how often nodes have been added right below it.
         on_moved: Hears of the slots whose claims have changed.
     """
 
-    def __init__(self, make_rule: Callable[[], "Ruling"], ghosts: int, block_tokens: int) -> None:
+    def __init__(self, make_rule: Callable[[], "Ruling"], ghosts: int, block_tokens: int, measure: Measure) -> None:
         self.block_tokens = block_tokens
+        self.measure = measure
         self.names = PrefixNames()
         self.now_s: Callable[[], float] = lambda: 0.0
         self.visit: Visit | None = None
@@ -127,7 +130,8 @@ class TreeBook:
         name, parent = self.names.of(node), node.parent
         self.grown[parent.id] = self.grown.get(parent.id, 0) + 1
         above = None if parent.parent is None else self.names.of(parent)
-        self.evictor.insert(name, above, len(node.key), self._current().use)
+        use, stored = self._current().use, self.measure.stored(node)
+        self.evictor.insert(name, above, len(node.key), use, stored=stored)
         if not evictable:
             self.evictor.hold(name)
 
@@ -148,8 +152,14 @@ class TreeBook:
             return
         name = self.names.of(upper)
         self.evictor.split(self.names.of(lower), name, len(upper.key))
+        for part in (lower, upper):
+            self.restored(part)
         if not evictable:
             self.evictor.hold(name)
+
+    def restored(self, node: Any) -> None:
+        """The KV of ``node`` lies elsewhere on the device now."""
+        self.evictor.store(self.names.of(node), self.measure.stored(node))
 
     def removed(self, node: Any) -> None:
         """The KV of ``node`` has left the device."""
@@ -181,13 +191,13 @@ class TreeBook:
 
     # Eviction.
 
-    def next_victim(self) -> int | None:
-        """SGLang's number of the node to go next. One that is still there at the next call is left alone until
-        ``end_eviction``."""
+    def next_victim(self, groups: Collection[int] | None = None) -> int | None:
+        """SGLang's number of the node to go next, of all or of some groups. One that is still there at the next call is
+        left alone until ``end_eviction``."""
         if self._asked is not None and self.evictor.resident(self._asked):
             self.evictor.hold(self._asked)
             self._declined.append(self._asked)
-        victims = self.evictor.victims(1, self.now_s())
+        victims = self.evictor.victims(1, self.now_s(), groups)
         self._asked = victims[0] if victims else None
         return None if self._asked is None else self.names.id_of(self._asked)
 

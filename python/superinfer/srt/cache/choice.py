@@ -9,14 +9,9 @@ NAME = "superinfer"
 
 
 def choose(server_args: Any) -> None:
-    """Name our cache in SGLang's arguments, unless these or the operator ask for another.
-
-    Prefixes in several formats stay in SGLang's: they are made coarser there, by their last use.
-    """
+    """Name our cache in SGLang's arguments, unless these or the operator ask for another."""
     settings = config.active()
     if settings is None or server_args.radix_cache_backend is not None or settings.cache.eviction == "sglang":
-        return
-    if settings.kv.budget is not None:
         return
     if settings.cache.eviction is not None or conflict(server_args) is None:
         server_args.radix_cache_backend = NAME

@@ -1,5 +1,6 @@
 """What becomes of a request's prefix when it has ended: what its client has said about that."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from superinfer.cache.claims import Level
@@ -36,8 +37,12 @@ class Ends:
                 self._expect(req, until_s)  # the next best: it goes after others
         self._tell()
 
-    def follow(self, longest_tokens: int) -> None:
-        """In each pass in which something is pinned."""
+    def follow(self, longest_tokens: Sequence[int]) -> None:
+        """In each pass in which something is pinned.
+
+        Args:
+            longest_tokens: What the longest request will need, of those that accept each level of the memory.
+        """
         self._pins.follow(self._cache.book.now_s(), longest_tokens)
         self._tell()
 

@@ -1,6 +1,6 @@
 """SGLang's radix cache over our tree core."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
@@ -133,6 +133,11 @@ class LearnedRadixCache(UnifiedRadixCache):
             found[node.id] = len(node.key)
             node = node.parent
         return found
+
+    def path_room(self, node_id: int) -> dict[int, Sequence[int]]:
+        """SGLang's numbers of a node and those above it, and their tokens by level of the memory."""
+        core, measure = self.tree_core, self.book.measure
+        return {node: measure.tokens(core.node_by_id(node)) for node in self.path_tokens(node_id)}
 
     def own_path(self, node_id: int) -> list[int]:
         """Of a node and those above it, the ones that nobody else has gone on from."""

@@ -129,6 +129,12 @@ class LearnedTreeCore(UnifiedTreeCore):
         copy = is_write_back and (bool(self.node_by_id(node_id).children) or self.worth_offloading(node_id))
         return super().evict_device_leaf(node_id, copy)
 
+    def end_walk(self) -> None:
+        """Nobody asks the book for victims any more; what was left alone may be asked for again."""
+        for node_id in self.book.end_eviction():
+            node = self.node_by_id(node_id)
+            self.book.evictable(node, node in self.evictable_device_leaves)
+
     def worth_offloading(self, node_id: int) -> bool:
         """Whether a node that has to leave the device should be copied to the host instead of being dropped.
 
@@ -167,6 +173,8 @@ class LearnedTreeCore(UnifiedTreeCore):
                 or (None if above < 0 else evictor.nodes.name(above)) != parent
             ):
                 raise RuntimeError(f"node {node.id} has another length or parent in the book")
+            if evictor.nodes.stored[slot] != self.book.measure.stored(node):
+                raise RuntimeError(f"node {node.id} is stored in another way than the book says")
         if evictor.leaves() != {names.of(node) for node in self.evictable_device_leaves}:
             raise RuntimeError("other nodes could go by the book than by the tree")
 
@@ -186,10 +194,7 @@ class LearnedFullComponent(FullComponent):
         return found
 
     def _evict_device_end(self) -> None:
-        core = self.tree_core
-        for node_id in core.book.end_eviction():
-            node = core.node_by_id(node_id)
-            core.book.evictable(node, node in core.evictable_device_leaves)
+        self.tree_core.end_walk()
 
     def evict_component(
         self, node: Any, device_frees: Any, host_frees: Any, cache_actions: Any, target: EvictLayer = EvictLayer.DEVICE

@@ -19,20 +19,12 @@ from superinfer.srt.ledger import Ledger
 
 
 def connect(
-    tree_cache: Any,
-    clock: TickClock,
-    ledger: Ledger,
-    step_time: StepTime,
-    settings: CacheConfig,
-    pool_tokens: int,
-    *,
-    writes: bool,
+    tree_cache: Any, clock: TickClock, ledger: Ledger, step_time: StepTime, settings: CacheConfig, *, writes: bool
 ) -> Ends | None:
     """Give our cache the time and the promises; SGLang's needs neither.
 
     Args:
         step_time: What computing and loads cost.
-        pool_tokens: Size of the KV memory.
         writes: Whether this rank writes the access log.
 
     Returns:
@@ -54,7 +46,7 @@ def connect(
         tree_cache.access_log = AccessWriter(
             Path(settings.access_log), settings.access_log_mb << 20, tree_cache.book.block_tokens
         )
-    pins = Pins(tree_cache, int(settings.pin_share * pool_tokens), pool_tokens)
+    pins = Pins(tree_cache, settings.pin_share)
     ends = Ends(tree_cache, pins)
     tree_cache.on_end = lambda req: ends.ended(req, ledger.state_of(req).slo)
     tree_cache.on_reset = pins.forget

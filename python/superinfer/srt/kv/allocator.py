@@ -26,7 +26,7 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
     Attributes:
         pages: Who holds which page.
         asker: The coarsest format of the request that is being looked at: SGLang's questions do not say.
-        live_pages: Pages that requests in the engine read, as of this pass.
+        live_pages: Pages that requests in the engine read, or that are pinned, as of this pass.
         next_decode_tokens: Tokens of the pages that running requests begin with their next token.
         make_room: Sees that so many pages of a format are free, as far as cached prefixes stand in the way.
         peak_bytes: The most bytes of pages that were in use at a time, since everything was free.
@@ -52,7 +52,7 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
         return PAGE_TOKENS * self.pages.available(Format.NATIVE)
 
     def idle_pages(self, fmt: Format) -> int:
-        """Pages in use that no request in the engine reads: evicting prefixes would free them, or most of them."""
+        """Pages in use that nobody reads or has pinned: evicting prefixes would free them, or most of them."""
         return max(0, self.pages.used(fmt) - self.live_pages[fmt])
 
     def sealed_room(self, floor: Format) -> int:

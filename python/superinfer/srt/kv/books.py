@@ -18,14 +18,18 @@ class KvBooks:
     Attributes:
         requests: Requests that arrived, by the coarsest format that they accept.
         sealed: Pages that were sealed, by the format they got.
-        compressed: Pages of cached prefixes that were made coarser, by the format they got.
+        compressed: Pages of cached prefixes that were made coarser, by the format they had and the one they got.
         spilled: Times a full page got a finer format than it might have, or stayed native, for want of room.
+        late: Full pages that went into the tree as native ones because there was enough native memory.
+        changes: How often cached prefixes were made coarser: what is known of their formats holds until the next time.
     """
 
     requests: Counter[Format] = field(default_factory=Counter)
     sealed: Counter[Format] = field(default_factory=Counter)
-    compressed: Counter[Format] = field(default_factory=Counter)
+    compressed: Counter[tuple[Format, Format]] = field(default_factory=Counter)
     spilled: int = 0
+    late: int = 0
+    changes: int = 0
 
     def state(self, allocator: MixedAllocator) -> dict[str, Any]:
         """Regions and counts in plain JSON types."""
@@ -40,11 +44,12 @@ class KvBooks:
                     "bytes_used": pages.used_bytes(fmt),
                     "requests": self.requests[fmt],
                     "sealed_pages": self.sealed[fmt],
-                    "compressed_pages": self.compressed[fmt],
+                    "compressed_pages": {to.label: self.compressed[fmt, to] for to in fmt.coarser},
                 }
                 for fmt in Format
             },
             "spilled_pages": self.spilled,
+            "late_pages": self.late,
         }
 
 
@@ -62,9 +67,10 @@ class KvMetrics:
         self._counters = {
             "requests": create(table.KV_REQUESTS, labels),
             "sealed": create(table.KV_SEALED, labels),
-            "compressed": create(table.KV_COMPRESSED, labels),
         }
+        self._compressed = create(table.KV_COMPRESSED, labels)
         self._spilled = create(table.KV_SPILLED, labels)
+        self._late = create(table.KV_LATE, labels)
         self._published = KvBooks()
 
     def publish(self, books: KvBooks, allocator: MixedAllocator) -> None:
@@ -78,6 +84,13 @@ class KvMetrics:
                 if now[fmt] > before[fmt]:
                     counter.labels(**self._labels, format=fmt.label).inc(now[fmt] - before[fmt])
                     before[fmt] = now[fmt]
+        for (source, target), pages in books.compressed.items():
+            if new := pages - self._published.compressed[source, target]:
+                self._compressed.labels(**self._labels, source=source.label, format=target.label).inc(new)
+                self._published.compressed[source, target] = pages
         if books.spilled > self._published.spilled:
             self._spilled.labels(**self._labels).inc(books.spilled - self._published.spilled)
             self._published.spilled = books.spilled
+        if books.late > self._published.late:
+            self._late.labels(**self._labels).inc(books.late - self._published.late)
+            self._published.late = books.late

@@ -1,12 +1,13 @@
 """Sealing what requests in the engine have filled, and who reads what.
 
 Pages that only a request owns are replaced in its row of SGLang's table, and nowhere else: nothing but the table names
-them. Before the radix tree takes pages over it is told through ``checkpoint``, and they are sealed just before that.
-So the tree holds sealed pages from the beginning, and a slot number never changes once it is shared.
+them. Before the radix tree takes pages over it is told through ``checkpoint``, and they are sealed just before that; or
+they stay native as long as there is enough native memory, and are sealed in the tree when nobody reads them any more.
+So a slot number never changes while more than one request may read it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,19 @@ from superinfer.kv import PAGE_TOKENS, Format, page_format
 from superinfer.sched.job import Job
 from superinfer.srt.kv.allocator import MixedAllocator
 from superinfer.srt.kv.books import KvBooks, KvMetrics
+from superinfer.srt.kv.measure import formats_of
 from superinfer.srt.kv.pool import MixedKVPool
-from superinfer.srt.kv.prefixes import Prefixes
+from superinfer.srt.kv.prefixes import SPARE_PAGES, Prefixes
 
 Seal = tuple[int, int, Format]
 """A page of a row of the table, by row and place, and the coarsest format that it may have."""
+
+LATE_SHARE: Final = 0.5
+"""Part of the native memory that requests in the engine may read before full pages are sealed at once. The rest is
+free, or can be had by sealing or evicting prefixes that nobody reads."""
+
+PATIENCE: Final = 16
+"""Passes for which prefixes are left alone after none could be made coarser."""
 
 
 class KvKeeper:
@@ -35,15 +44,24 @@ class KvKeeper:
         tree_cache: SGLang's radix tree; its ``checkpoint`` is wrapped.
         req_to_token: SGLang's table of slots, int32 ``[rows, positions]``.
         chunk_tokens: Prompt tokens of a step, at most.
+        late: Whether full pages stay native while there is enough native memory.
 
     Attributes:
         allocator: As given.
         books: What became of pages.
         metrics: Publishes these, if the operator wants metrics.
+        pinned: SGLang's numbers of the nodes up to which clients have pinned prefixes.
     """
 
     def __init__(
-        self, pool: MixedKVPool, allocator: MixedAllocator, tree_cache: Any, req_to_token: Any, chunk_tokens: int
+        self,
+        pool: MixedKVPool,
+        allocator: MixedAllocator,
+        tree_cache: Any,
+        req_to_token: Any,
+        chunk_tokens: int,
+        *,
+        late: bool,
     ) -> None:
         self._pool = pool
         self.allocator = allocator
@@ -54,14 +72,21 @@ class KvKeeper:
         tree_cache.checkpoint = self._seal_and_checkpoint
         self.books = KvBooks()
         self.metrics: KvMetrics | None = None
-        allocator.make_room = Prefixes(tree_cache, allocator, self.books).make_room
+        self.pinned: Callable[[], Sequence[int]] = tuple
+        self._prefixes = Prefixes(tree_cache, allocator, self.books)
+        self._late = late and self._prefixes.can_change
+        self._patience = 0
+        allocator.make_room = self._prefixes.make_room
 
     def before_pass(self, running: Sequence[Any], chunked: Any) -> None:
-        """Seal what the last step filled, and look at who reads what."""
-        self._seal(
-            page for req in running if _fills_page(req) for page in self._full_pages(req, req.kv.kv_committed_len)
-        )
+        """Seal what the last step filled, or what has cooled, and look at who reads what."""
+        if not self._may_wait(0):
+            self._seal(
+                page for req in running if _fills_page(req) for page in self._full_pages(req, req.kv.kv_committed_len)
+            )
         self.look(running, chunked)
+        if self._late:
+            self._cool()
         if self.metrics:
             self.metrics.publish(self.books, self.allocator)
 
@@ -70,9 +95,10 @@ class KvKeeper:
         return self.books.state(self.allocator)
 
     def look(self, running: Sequence[Any], chunked: Any) -> None:
-        """Count the pages that requests in the engine read. Again after any of them has left."""
+        """Count the pages that requests in the engine read or clients have pinned. Again after any of them has left."""
         inside = [req for req in (*running, chunked) if req is not None and req.kv.holds_kv]
         pages = [self._first_slots(req.kv.req_pool_idx, 0, req.kv.kv_allocated_len) for req in inside]
+        pages += [self._tree.path_device_indices(node)[::PAGE_TOKENS].numpy() for node in self.pinned()]
         slots = np.unique(np.concatenate(pages)) if pages else np.empty(0, np.int32)
         counts = np.bincount(self._formats(slots), minlength=len(Format))
         self.allocator.live_pages = dict(zip(Format, counts.tolist(), strict=True))
@@ -100,17 +126,66 @@ class KvKeeper:
         if req.kv_floor is Format.NATIVE:
             return 0
         inside = bool(req.kv.holds_kv)
-        lies = self.sealed_tokens(req) if inside else job.computed_tokens // PAGE_TOKENS * PAGE_TOKENS
+        lies = self.sealed_tokens(req) if inside else self._sealed_prefix(req, job)
         if not job.missing_tokens:
             return lies
-        # What a step computes is native until the step after, and so is the page that is open.
+        # What a step computes is native until the step after, and so is the page that is open. What is native in the
+        # tree stays so while it is read.
         open_tokens = min(job.missing_tokens, self._chunk_tokens) + 2 * PAGE_TOKENS
+        if inside:
+            stays = self._native_tokens(req.kv.req_pool_idx, req.kv.cache_protected_len)
+        else:
+            stays = max(job.computed_tokens - lies, 0)
         room = self.allocator.sealed_room(req.kv_floor) - (0 if inside else lies)
-        return max(lies, min(lies + max(room, 0), job.context_tokens - open_tokens))
+        return max(lies, min(lies + max(room, 0), job.context_tokens - open_tokens - stays))
+
+    def _may_wait(self, more_pages: int) -> bool:
+        """Whether so many full pages more may stay native: there is enough, and the longest step always finds room."""
+        if not self._late:
+            return False
+        native = len(self.allocator.pages.regions.pages(Format.NATIVE)) - 1
+        step = self._chunk_tokens // PAGE_TOKENS + 4
+        enough = min(int(native * LATE_SHARE), native - step)
+        return self.allocator.live_pages[Format.NATIVE] + more_pages <= enough
+
+    def _cool(self) -> None:
+        """Keep native pages free for a step, as far as idle prefixes can be made coarser for that."""
+        if self._patience:
+            self._patience -= 1
+            return
+        step = self._chunk_tokens // PAGE_TOKENS + 4
+        if self.allocator.pages.available(Format.NATIVE) < step:
+            cooled = self._prefixes.cool(Format.NATIVE, step + SPARE_PAGES)
+            self._patience = 0 if cooled else PATIENCE
 
     def _seal_and_checkpoint(self, req: Any, *, up_to: int, **kwargs: Any) -> None:
-        self._seal(self._full_pages(req, up_to))
+        pages = self._full_pages(req, up_to)
+        if self._may_wait(len(pages)):
+            self.books.late += len(pages)
+        else:
+            self._seal(pages)
         self._checkpoint(req, up_to=up_to, **kwargs)
+
+    def _sealed_prefix(self, req: Any, job: Job) -> int:
+        """Tokens of a waiting request's cached prefix that lie in sealed pages."""
+        seen = (req.last_node, job.computed_tokens, self.books.changes)
+        known = getattr(req, "kv_prefix", None)
+        if known is None or known[0] != seen:
+            known = req.kv_prefix = seen, self._count_sealed(req.last_node, job.computed_tokens)
+        return int(known[1])
+
+    def _count_sealed(self, node: Any, tokens: int) -> int:
+        if not tokens:
+            return 0
+        try:
+            slots = self._tree.path_device_indices(node)[:tokens:PAGE_TOKENS].numpy()
+        except KeyError:  # it was evicted since it was looked up; the next look will tell
+            return tokens // PAGE_TOKENS * PAGE_TOKENS
+        return int(np.count_nonzero(self._formats(slots))) * PAGE_TOKENS
+
+    def _native_tokens(self, row: int, end: int) -> int:
+        slots = self._first_slots(row, 0, end)
+        return int(np.count_nonzero(self._formats(slots) == Format.NATIVE)) * PAGE_TOKENS
 
     def _full_pages(self, req: Any, up_to: int) -> list[Seal]:
         """Full native pages that belong to ``req`` alone and may be coarser."""
@@ -166,9 +241,8 @@ class KvKeeper:
     def _first_slots(self, row: int, begin: int, end: int) -> NDArray[np.int32]:
         return self._table[row, begin:end:PAGE_TOKENS]
 
-    def _formats(self, slots: NDArray[np.int32]) -> NDArray[np.int64]:
-        int8, int4, _ = self.allocator.pages.regions.slots
-        return (slots >= int8).astype(np.int64) + (slots >= int4)
+    def _formats(self, slots: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        return formats_of(self.allocator.pages.regions, slots)
 
 
 def _fills_page(req: Any) -> bool:
@@ -187,6 +261,7 @@ def keeper_of(scheduler: Any) -> KvKeeper | None:
         scheduler.tree_cache,
         scheduler.req_to_token_pool.req_to_token,
         scheduler.chunked_prefill_size,
+        late=scheduler.settings.kv.seal == "late",
     )
     if scheduler.metrics_reporter.current_scheduler_metrics_enabled:
         keeper.metrics = KvMetrics(scheduler.metrics_collector.labels)

@@ -1,21 +1,40 @@
 """Cached prefixes that nobody reads: made coarser where they may be, and evicted format by format.
 
-Works on SGLang's tree in Python, which the platform chooses; on another one eviction takes no account of formats.
+Works on trees in Python; on SGLang's in Rust eviction takes no account of formats.
 """
 
-import heapq
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import torch
 from sglang.srt.mem_cache.unified_cache.component_type import BASE_COMPONENT_TYPE
-from sglang.srt.mem_cache.unified_cache.unified_tree_core import UnifiedTreeCore
 
 from superinfer.kv import PAGE_TOKENS, Format, page_format
 from superinfer.srt.kv import classes
 from superinfer.srt.kv.allocator import MixedAllocator
 from superinfer.srt.kv.books import KvBooks
+from superinfer.srt.kv.measure import node_formats
+from superinfer.srt.kv.order import order_of
+
+SPARE_PAGES: Final = 16
+"""Pages that are made coarser beyond what is needed, so that not every step goes through the tree."""
+
+
+class Cooling(NamedTuple):
+    """A page of a node that nobody reads, which may be coarser than it is.
+
+    Attributes:
+        node: SGLang's.
+        place: Of the page in the node.
+        coarsest: The coarsest format that it may have.
+    """
+
+    node: Any
+    place: int
+    coarsest: Format
 
 
 class Prefixes:
@@ -31,77 +50,102 @@ class Prefixes:
         self._tree = tree_cache
         self._allocator = allocator
         self._books = books
+        self._order = order_of(tree_cache, allocator.pages.regions)
+
+    @property
+    def can_change(self) -> bool:
+        """Whether the tree lets pages be made coarser."""
+        return self._order is not None
 
     def make_room(self, fmt: Format, pages: int) -> None:
         """See that so many pages of a format are free, as far as idle prefixes can do that.
 
-        Native and int8 pages are first made coarser where the requests that share them accept it; then prefixes go that
-        hold pages of this format, those first that SGLang would evict first.
+        Pages of this format are first made coarser where the requests that share them accept it and there is room. Then
+        prefixes go, least worth first: those that hold pages of this format, and those in whose place some of it fits.
         """
-        if isinstance(self._tree.tree_core, UnifiedTreeCore):
-            # Only what found no room in its format has a coarser one to go to.
-            if self._books.spilled and any(map(self._free, fmt.coarser)):
-                self._compress(fmt, pages - self._free(fmt))
-            self._evict(fmt, pages)
+        if self._order is None or self._free(fmt) >= pages:
+            return
+        left = self._compress(fmt, self._cooling(fmt), pages + SPARE_PAGES)
+        if self._free(fmt) >= pages:
+            return
+        places = {fmt, *(coarser for page in left for coarser in fmt.coarser if coarser <= page.coarsest)}
+        with closing(self._order.victims(places)) as victims:
+            for node_id in victims:
+                self._tree._evict_device_leaf(node_id, defaultdict(int))
+                left = self._compress(fmt, left, pages)
+                if self._free(fmt) >= pages:
+                    break
+                if not left:
+                    places.intersection_update({fmt})
+
+    def cool(self, fmt: Format, pages: int) -> bool:
+        """Make pages of a format coarser until so many are free, if there is room; evict nothing.
+
+        Returns:
+            Whether any has been.
+        """
+        if self._order is None or not any(map(self._free, fmt.coarser)):
+            return False
+        before = self._free(fmt)
+        self._compress(fmt, self._cooling(fmt), pages)
+        return self._free(fmt) > before
 
     def _free(self, fmt: Format) -> int:
         return self._allocator.pages.available(fmt)
 
-    def _compress(self, fmt: Format, pages: int) -> None:
-        """Seal up to ``pages`` idle pages of a format into coarser ones that are free, least recently used first."""
+    def _cooling(self, fmt: Format) -> list[Cooling]:
+        """Idle pages of a format that may be coarser, least worth first; of a node, the last first."""
+        assert self._order is not None
+        regions = self._allocator.pages.regions
+        if not any(self._books.requests[floor] for floor in fmt.coarser):
+            return []  # nobody has come who accepts a coarser one
+
+        def wanted(node: Any) -> bool:
+            return classes.floor_of_key(node.key.extra_key) > fmt
+
+        found: list[Cooling] = []
+        for node, first_page in self._order.idle(fmt, wanted):
+            floor = classes.floor_of_key(node.key.extra_key)
+            for place in np.flatnonzero(node_formats(regions, node) == fmt)[::-1].tolist():
+                coarsest = page_format(floor, first_page + place)
+                if coarsest > fmt:
+                    found.append(Cooling(node, place, coarsest))
+        return found
+
+    def _compress(self, fmt: Format, cooling: Iterable[Cooling], pages: int) -> list[Cooling]:
+        """Seal pages of a format into coarser ones that are free, until so many are free; returns what is left."""
+        assert self._order is not None
         sources: list[int] = []
         targets: list[int] = []
-        idle = sorted(self._idle(), key=lambda found: found[0].last_access_time)
-        for node, first_page in idle:
-            floor, value = classes.floor_of_key(node.key.extra_key), node.component_data[BASE_COMPONENT_TYPE].value
-            for place, source in enumerate(value[::PAGE_TOKENS].tolist()):
-                if len(sources) >= pages:
-                    break
-                target = self._coarser(fmt, page_format(floor, first_page + place), source)
-                if target is not None:
-                    begin = place * PAGE_TOKENS
-                    value[begin : begin + PAGE_TOKENS] = torch.arange(target, target + PAGE_TOKENS)
-                    sources.append(source)
-                    targets.append(target)
+        changed: dict[int, Any] = {}
+        left: list[Cooling] = []
+        for page in cooling:
+            if not self._order.is_there(page.node):
+                continue
+            enough = self._free(fmt) + len(sources) >= pages
+            target = None if enough else self._target(fmt, page.coarsest)
+            if target is None:
+                left.append(page)
+                continue
+            place = slice(page.place * PAGE_TOKENS, (page.place + 1) * PAGE_TOKENS)
+            value = page.node.component_data[BASE_COMPONENT_TYPE].value
+            sources.append(int(value[place.start]))
+            targets.append(target)
+            value[place] = torch.arange(target, target + PAGE_TOKENS)
+            changed[page.node.id] = page.node
         if sources:
             self._allocator.get_kvcache().seal(sources, targets)
             self._allocator.give_back(sources)
+            for node in changed.values():
+                self._order.changed(node)
+            self._books.changes += 1
+        return left
 
-    def _coarser(self, fmt: Format, coarsest: Format, source: int) -> int | None:
-        """First slot of a free page to seal a page of ``fmt`` into; ``None`` if it is of another format, or stays."""
-        if self._allocator.pages.regions.format(source) is not fmt:
-            return None
+    def _target(self, fmt: Format, coarsest: Format) -> int | None:
+        """First slot of a free page of the coarsest format that is allowed; ``None`` if there is none."""
         for coarser in sorted(fmt.coarser, reverse=True):
             if coarser <= coarsest and self._free(coarser):
-                self._books.compressed[coarser] += 1
+                self._books.compressed[fmt, coarser] += 1
                 (target,) = self._allocator.take(coarser, 1)
                 return target
         return None
-
-    def _idle(self) -> Iterator[tuple[Any, int]]:
-        """Nodes that no request reads, and the place of their first page in a request."""
-        stack = [(child, 0) for child in self._tree.tree_core.root_node.children.values()]
-        while stack:
-            node, first_page = stack.pop()
-            data = node.component_data[BASE_COMPONENT_TYPE]
-            if data.lock_ref == 0 and data.value is not None:
-                yield node, first_page
-            stack += [(child, first_page + len(node.key) // PAGE_TOKENS) for child in node.children.values()]
-
-    def _evict(self, fmt: Format, pages: int) -> None:
-        """Evict leaves that hold pages of a format until so many are free, in SGLang's order."""
-        core = self._tree.tree_core
-        rank = core.eviction_strategy.get_priority
-        heap = [(rank(node), node) for node in core.evictable_device_leaves if self._holds(node, fmt)]
-        heapq.heapify(heap)
-        while heap and self._free(fmt) < pages:
-            _, node = heapq.heappop(heap)
-            parent = node.parent
-            self._tree._evict_device_leaf(node.id, defaultdict(int))
-            if parent in core.evictable_device_leaves and self._holds(parent, fmt):
-                heapq.heappush(heap, (rank(parent), parent))
-
-    def _holds(self, node: Any, fmt: Format) -> bool:
-        regions = self._allocator.pages.regions
-        slots = node.component_data[BASE_COMPONENT_TYPE].value[::PAGE_TOKENS].tolist()
-        return any(regions.format(slot) is fmt for slot in slots)
