@@ -26,7 +26,7 @@ QUESTIONS = ("What did the clerk do?", "Who bought the coffee?", "Name a colour.
 @pytest.fixture(scope="module")
 def kv_server(tmp_path_factory):
     log: Path = tmp_path_factory.mktemp("kv") / "server.log"
-    args = ["--dtype", "float32", "--random-seed", "0", "--enable-metrics", "--kv-budget", "400m"]
+    args = ["--dtype", "float32", "--random-seed", "0", "--enable-metrics", "--kv-budget", "400m", "--kv-seal", "full"]
     with running_server(log, *args, env=STRICT) as server:
         yield server
 
