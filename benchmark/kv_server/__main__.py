@@ -4,37 +4,44 @@ import argparse
 import asyncio
 import shlex
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import aiohttp
 import msgspec
 
 from benchmark.arguments import subset
 from benchmark.engine import machine
 from benchmark.engine.client import EngineError
-from benchmark.engine.engines import Setting
 from benchmark.engine.launch import console
-from benchmark.engine.servers import Server, free_port, running
 from benchmark.engine.workloads import Decode, Prefill, Request, Urgency, random_tokens
-from benchmark.kv_server.systems import SYSTEMS
+from benchmark.kv_server.soak import soak
+from benchmark.kv_server.starting import post, server_of, state_of
 from benchmark.mixed.figures import figures
 from benchmark.mixed.loads import Load, Targets
+from benchmark.mixed.serve import serve
 from superinfer.models import ensure_default_model
 
 ROOMY_BYTES = 1 << 30
+LOAD = Load(chats_per_s=1.6, agents_per_s=0.25, documents_per_s=0.8, seconds=40.0)
+"""Chat, agents and documents, a little below what two cores of a server serve in time."""
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmark.kv_server", description=__doc__.partition(": ")[2])
     parser.add_argument("--quick", action="store_true", help="one seed, fewer rounds, shorter loads")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
-    parser.add_argument("--parts", type=subset(PARTS), default=tuple(PARTS), metavar="NAME,...", help=", ".join(PARTS))
+    parser.add_argument(
+        "--parts",
+        type=subset(PARTS),
+        default=tuple(COMPARISONS),
+        metavar="NAME,...",
+        help=f"{', '.join(PARTS)} (not soak)",
+    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="length of the soak (%(default)s)")
     parser.add_argument("--budget-mb", type=int, default=96, help="KV memory under pressure (%(default)s)")
     parser.add_argument("--seconds", type=float, default=40.0, help="length of a load (%(default)s)")
     parser.add_argument("--rounds", type=int, default=9, help="of the comparison of speed (%(default)s)")
@@ -66,27 +73,35 @@ def main(argv: Sequence[str]) -> int:
 async def equal_work(options: argparse.Namespace) -> dict[str, Any]:
     """Peak bytes of KV pages for the same requests, where there is room for all of them."""
     found: dict[str, Any] = {}
-    for name in ("native", "int8", "mixed"):
-        async with _server(name, ROOMY_BYTES, options) as server:
+    for name in ("native", "int8", "mixed", "int8 chat"):
+        async with server_of(name, ROOMY_BYTES, options) as server:
             found[name] = {}
             for work, share in {"batch only": 1.0, "half of the tokens batch": 0.5}.items():
-                await _post(server, "/flush_cache")
+                await post(server, "/flush_cache")
                 await server.client.run(_documents(share), sequential=False)
-                found[name][work] = (await _state(server))["peak_bytes"]
+                found[name][work] = (await state_of(server))["peak_bytes"]
+            await post(server, "/flush_cache")
+            await serve(server, server.client.url, replace(LOAD, seconds=options.seconds), seed=0)
+            state = await state_of(server)
+            found[name]["mixed load"] = state["peak_bytes"]
+            found[name]["mixed load, by format"] = state["peak_bytes_by_format"]
     for name, peaks in found.items():
-        peaks |= {f"{work}, relative to native": peaks[work] / found["native"][work] for work in list(peaks)}
+        peaks |= {
+            f"{work}, relative to native": peaks[work] / found["native"][work]
+            for work in [work for work in peaks if "by format" not in work]
+        }
         console.print(f"equal work: {name}: {peaks}", soft_wrap=True)
     return found
 
 
 async def equal_budget(options: argparse.Namespace) -> dict[str, Any]:
     """Chat and agents beside documents, with less memory than all of it wants."""
-    load = Load(chats_per_s=1.6, agents_per_s=0.25, documents_per_s=0.8, seconds=options.seconds)
+    load = replace(LOAD, seconds=options.seconds)
     runs: list[dict[str, Any]] = []
     async with AsyncExitStack() as stack:
-        names = ("off", "int8", "mixed", "late")
+        names = ("off", "int8", "mixed", "late", "auto")
         servers = [
-            await stack.enter_async_context(_server(name, options.budget_mb << 20, options, frozen=True))
+            await stack.enter_async_context(server_of(name, options.budget_mb << 20, options, frozen=True))
             for name in names
         ]
         for seed in range(options.seeds):
@@ -118,7 +133,9 @@ async def speed(options: argparse.Namespace) -> dict[str, Any]:
     names = ("off", "mixed", "late")
     seconds: dict[str, dict[str, list[float]]] = {work: {name: [] for name in names} for work in works}
     async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(_server(name, ROOMY_BYTES, options, frozen=True)) for name in names]
+        servers = [
+            await stack.enter_async_context(server_of(name, ROOMY_BYTES, options, frozen=True)) for name in names
+        ]
         for turn in range(options.rounds + 1):
             for work, (load, urgency) in works.items():
                 first = turn % len(servers)
@@ -145,20 +162,8 @@ async def speed(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-PARTS = {"equal_work": equal_work, "equal_budget": equal_budget, "speed": speed}
-
-
-@asynccontextmanager
-async def _server(
-    name: str, budget_bytes: int, options: argparse.Namespace, *, frozen: bool = False
-) -> AsyncIterator[Server]:
-    scratch = Path(tempfile.mkdtemp(prefix=f"superinfer-kv-{name}-"))
-    setting = Setting(ensure_default_model(), free_port(), options.threads, scratch)
-    engine = SYSTEMS[name](setting, Targets(), budget_bytes)
-    async with running(engine, setting.port, scratch / "server.log") as server:
-        if frozen:
-            server.freeze()
-        yield server
+COMPARISONS = {"equal_work": equal_work, "equal_budget": equal_budget, "speed": speed}
+PARTS = {**COMPARISONS, "soak": soak}
 
 
 def _documents(batch_share: float) -> list[Request]:
@@ -170,18 +175,6 @@ def _documents(batch_share: float) -> list[Request]:
 
 def _as(request: Request, urgency: Urgency) -> Request:
     return Request(request.prompt, request.max_tokens, request.at_s, urgency, request.after)
-
-
-async def _state(server: Server) -> dict[str, Any]:
-    async with aiohttp.ClientSession(server.client.url) as session, session.get("/superinfer/state") as response:
-        kv: dict[str, Any] = (await response.json())["schedulers"][0]["kv"]
-        return kv
-
-
-async def _post(server: Server, path: str) -> None:
-    async with aiohttp.ClientSession(server.client.url) as session, session.post(path) as response:
-        if response.status != 200:
-            raise EngineError(f"{path}: HTTP {response.status}: {await response.text()}")
 
 
 if __name__ == "__main__":

@@ -14,45 +14,69 @@ NATIVE_TOKEN_BYTES = 23_040
 Starter = Callable[[Setting, Targets, int], Engine]
 
 
-def _fields(targets: Targets, kv: str | None) -> Mapping[Urgency, Mapping[str, Any]]:
-    """What requests are promised; ``kv`` for all of them, or as their classes say."""
-    format_of = {} if kv is None else {"kv": kv}
+Formats = Mapping[Urgency, str]
+"""The format of requests; of those that are not named, as their classes say."""
+
+STRICT = {
+    "SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_BUSY": "1",
+    "SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_IDLE": "1",
+}
+"""Whether every token of KV is accounted for is looked at after every step, and the server ends if not."""
+
+
+def _fields(targets: Targets, formats: Formats) -> Mapping[Urgency, Mapping[str, Any]]:
+    """What requests are promised, and in which format they are kept."""
     promises: dict[Urgency, dict[str, Any]] = {
         Urgency.PLAIN: {"class": "standard"},
         Urgency.CHAT: {"class": "interactive", "ttft_ms": targets.ttft_ms, "tpot_ms": targets.tpot_ms},
         Urgency.AGENT: {"class": "standard", "deadline_ms": targets.step_ms},
         Urgency.BATCH: {"class": "batch"},
     }
-    return {urgency: {"slo": slo | format_of} for urgency, slo in promises.items()}
+    return {
+        urgency: {"slo": slo | ({"kv": formats[urgency]} if urgency in formats else {})}
+        for urgency, slo in promises.items()
+    }
 
 
-def _engine(name: str, setting: Setting, targets: Targets, kv: str | None, *room: str) -> Engine:
+def _engine(name: str, setting: Setting, targets: Targets, formats: Formats, *room: str) -> Engine:
     engine = ENGINES["superinfer"](setting)
     at = engine.command.index("--max-total-tokens")
     command = [*engine.command[:at], *engine.command[at + 2 :], "--kv-cache-dtype", "bf16", *room]
-    return replace(engine, name=name, command=command, fields=_fields(targets, kv))
+    return replace(engine, name=name, command=command, fields=_fields(targets, formats))
 
 
 def off(setting: Setting, targets: Targets, budget_bytes: int) -> Engine:
     """Without ``--kv-budget``: what there was before, in pages of the same size."""
     tokens = budget_bytes // NATIVE_TOKEN_BYTES // 32 * 32
-    return _engine("off", setting, targets, None, "--max-total-tokens", str(tokens), "--page-size", "32")
+    return _engine("off", setting, targets, {}, "--max-total-tokens", str(tokens), "--page-size", "32")
 
 
-def _with_budget(name: str, regions: str, kv: str | None, seal: str = "late") -> Starter:
+def _with_budget(name: str, regions: str, formats: Formats, seal: str = "late") -> Starter:
     def start(setting: Setting, targets: Targets, budget_bytes: int) -> Engine:
         room = ("--kv-budget", str(budget_bytes), "--kv-regions", regions, "--kv-seal", seal)
-        return _engine(name, setting, targets, kv, *room)
+        return _engine(name, setting, targets, formats, *room)
 
     return start
 
 
+def strict(setting: Setting, targets: Targets, budget_bytes: int) -> Engine:
+    """As ``auto``, and it ends when a token of KV is not accounted for."""
+    engine = SYSTEMS["auto"](setting, targets, budget_bytes)
+    return replace(engine, name="strict", variables=engine.variables | STRICT)
+
+
+MIXED = "native:0.5,int8:0.1,int4:0.4"
+
 SYSTEMS: Mapping[str, Starter] = {
     "off": off,
-    "native": _with_budget("native", "native:1", "native"),
-    "int8": _with_budget("int8", "native:0.3,int8:0.7", "int8", "full"),
-    "mixed": _with_budget("mixed", "native:0.5,int8:0.1,int4:0.4", None, "full"),
-    "late": _with_budget("late", "native:0.5,int8:0.1,int4:0.4", None),
+    "native": _with_budget("native", "native:1", dict.fromkeys(Urgency, "native")),
+    "int8": _with_budget("int8", "native:0.3,int8:0.7", dict.fromkeys(Urgency, "int8"), "full"),
+    "mixed": _with_budget("mixed", MIXED, {}, "full"),
+    "int8 chat": _with_budget("int8 chat", "native:0.3,int8:0.4,int4:0.3", {Urgency.CHAT: "int8"}, "full"),
+    "late": _with_budget("late", MIXED, {}),
+    "auto": _with_budget("auto", "auto", {}, "full"),
+    "strict": strict,
 }
 """System by its name: without a budget; all native; all int8; as the classes say, batch requests in int4, sealed as
-soon as a page is full, or once native memory runs short, as is the default."""
+soon as a page is full; the same, and chat in int8; as the classes say, sealed once native memory runs short, as is the
+default; in regions that follow the requests, sealed at once, and that with strict checks."""

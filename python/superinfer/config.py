@@ -126,27 +126,37 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pin_share: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = 0.3
 
 
+AUTO: Final = "auto"
+AUTO_SHARES: Final = "native:0.4,int8:0.1,int4:0.5"
+"""How memory is cut at the start whose boundaries move."""
+
+
 class KvConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """KV memory in several formats.
 
     Attributes:
         budget: Bytes of KV memory, such as ``1g``; without it, all is native and SGLang decides how much.
-        regions: Shares of the formats, such as ``native:0.3,int8:0.3,int4:0.4``.
+        regions: Shares of the formats, such as ``native:0.3,int8:0.3,int4:0.4``, or ``auto``: they follow the requests.
         seal: When full pages of requests that accept a coarser format get it: ``late``, once native memory runs short;
             ``full``, at once.
     """
 
     budget: str | None = None
-    regions: str = "native:0.4,int8:0.1,int4:0.5"
+    regions: str = AUTO
     seal: Literal["late", "full"] = "late"
 
+    @property
+    def balances(self) -> bool:
+        """Whether the boundaries between the regions move."""
+        return self.regions == AUTO
+
     def shares(self) -> dict[Format, float]:
-        """The share of each format.
+        """The share of each format, at the start.
 
         Raises:
             ValueError: ``regions`` are none; names the field.
         """
-        return parse_regions(self.regions, "regions")
+        return parse_regions(AUTO_SHARES if self.balances else self.regions, "regions")
 
     def check(self) -> None:
         """See that the values mean something.

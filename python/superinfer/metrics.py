@@ -103,6 +103,13 @@ KV_BYTES: Final = Metric(
     "Bytes of KV pages in use, by format; only with kv.budget, as all that begins with kv.",
     ("format",),
 )
+KV_REGION: Final = Metric("kv_region_bytes", "gauge", "Bytes of KV memory that a format has.", ("format",))
+KV_MOVED: Final = Metric(
+    "kv_moved_bytes_total",
+    "counter",
+    "Bytes of KV memory that a format was given by others, as the mix of requests changed.",
+    ("format",),
+)
 KV_PEAK: Final = Metric(
     "kv_peak_bytes", "gauge", "The most bytes of KV pages in use at a time since the cache was last flushed."
 )
@@ -149,6 +156,8 @@ METRICS: Final = (
     PINNED_TOKENS,
     LEARNED_DECIDES,
     KV_BYTES,
+    KV_REGION,
+    KV_MOVED,
     KV_PEAK,
     KV_REQUESTS,
     KV_SEALED,

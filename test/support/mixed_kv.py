@@ -17,7 +17,7 @@ from sglang.srt.mem_cache.unified_radix_cache import UnifiedRadixCache
 
 from superinfer import config, kernels
 from superinfer.cache.claims import Claims
-from superinfer.kv import PAGE_TOKENS, Format, KvShape
+from superinfer.kv import PAGE_TOKENS, Format, KvShape, reserve_slabs
 from superinfer.srt.cache.book import Ruling, TreeBook
 from superinfer.srt.cache.radix_cache import LearnedRadixCache
 from superinfer.srt.cache.tree_core import LearnedFullComponent, LearnedTreeCore
@@ -47,8 +47,8 @@ class MixedKv:
         before = os.environ.get(config.ENV)
         config.enable(settings)
         try:
-            self.regions = regions_of(KvShape(LAYERS, HEADS, DIM, DIM, 4))
-            self.tokens = tokens_of(self.regions)
+            self.start = regions_of(KvShape(LAYERS, HEADS, DIM, DIM, 4))
+            self.tokens = tokens_of(self.start)
             options = {"head_num": HEADS, "head_dim": DIM, "layer_num": LAYERS, "device": "cpu", "start_layer": 0}
             self.pool = MixedKVPool(
                 self.tokens, page_size=PAGE_TOKENS, dtype=torch.float32, enable_memory_saver=False, **options
@@ -74,7 +74,22 @@ class MixedKv:
         self.now_s = 0.0
         self.tree = UnifiedRadixCache(params) if rule is None else self._our_cache(params, rule)
         self.keeper = KvKeeper(self.pool, self.allocator, self.tree, self.rows.req_to_token, chunk_tokens, late=late)
+        if settings.kv.balances:
+            self.keeper.balance(reserve_slabs(self.regions, chunk_tokens), self._set_total)
         self.running = []
+        self.now_us = 0
+
+    @property
+    def regions(self):
+        """As they are cut now."""
+        return self.allocator.pages.regions
+
+    def _set_total(self, tokens):
+        self.tokens = tokens
+
+    def begin_pass(self, waiting=(), elapsed_us=50_000):
+        self.now_us += elapsed_us
+        self.keeper.before_pass(self.now_us, self.running, None, waiting)
 
     def _our_cache(self, params, rule):
         if get_tree_core_factory(OURS) is None:
@@ -94,6 +109,7 @@ class MixedKv:
             rid=f"request {id(tokens)}",
             tokens=list(tokens),
             output_ids=array("q"),
+            num_matched_prefix_tokens=0,
             origin_input_ids=array("q", tokens),
             full_untruncated_fill_ids=array("q", tokens),
             kv=ReqKvInfo(),
@@ -143,7 +159,7 @@ class MixedKv:
 
     def decode(self, req, token):
         """One more token; returns whether there was room."""
-        self.keeper.before_pass(self.running, None)
+        self.begin_pass()
         length = len(req.tokens)
         page = PAGE_TOKENS if length % PAGE_TOKENS == 0 else 0
         if not self.allocator.check_decode_capacity(num_tokens=page, tree_cache=self.tree):

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from superinfer.config import ENV, ClampConfig, Config, ConfigError, RotationConfig, active, enable, load_config
+from superinfer.config import (
+    ENV,
+    ClampConfig,
+    Config,
+    ConfigError,
+    KvConfig,
+    RotationConfig,
+    active,
+    enable,
+    load_config,
+)
+from superinfer.kv import Format
 from superinfer.slo import SLO, Carried, Principal
 from unit.strategies import MILLIS, NAMES, slos
 
@@ -180,3 +191,13 @@ def test_sizes_of_the_host_tier(write):
 def test_a_bad_host_tier_names_the_field(write, text, message):
     with pytest.raises(ConfigError, match=message):
         load_config(write("slo.toml", f"[host]\n{text}"))
+
+
+def test_kv_regions_follow_the_requests_unless_shares_are_given():
+    assert KvConfig().balances
+    assert sum(KvConfig().shares().values()) == pytest.approx(1)
+    fixed = KvConfig(regions="native:0.5,int4:0.5")
+    assert not fixed.balances
+    assert fixed.shares() == {Format.NATIVE: 0.5, Format.INT8: 0, Format.INT4: 0.5}
+    with pytest.raises(ConfigError, match=r"kv\.regions: 'automatic' is not one of native, int8, int4"):
+        KvConfig(regions="automatic").check()

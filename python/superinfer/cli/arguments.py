@@ -59,7 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--kv-regions",
         metavar="SHARES",
-        help=f"how to divide the budget between the formats (default: {KvConfig().regions})",
+        help="how to divide the budget between the formats, such as native:0.4,int8:0.1,int4:0.5 "
+        f"(default: {KvConfig().regions}, as the requests need it)",
     )
     parser.add_argument(
         "--kv-seal",

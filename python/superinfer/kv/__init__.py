@@ -5,6 +5,7 @@ The modules that this package exports are pure. :mod:`superinfer.kv.codec` seals
 """
 
 from superinfer.kv.allocator import Move, OutOfPages, Page, RegionAllocator
+from superinfer.kv.balance import Balancer, Demand, Shift, largest_tokens, reserve_slabs
 from superinfer.kv.formats import (
     CLASS_FLOORS,
     FIRST_PAGE,
@@ -25,6 +26,8 @@ __all__ = [
     "FIRST_PAGE",
     "PAGE_TOKENS",
     "VALUE_GROUP",
+    "Balancer",
+    "Demand",
     "Format",
     "KvShape",
     "Move",
@@ -32,13 +35,16 @@ __all__ = [
     "Page",
     "RegionAllocator",
     "Regions",
+    "Shift",
     "accepts",
     "check_native_region",
     "floor_of",
+    "largest_tokens",
     "native_pages_needed",
     "page_format",
     "parse_bytes",
     "parse_format",
     "parse_regions",
+    "reserve_slabs",
     "size_regions",
 ]

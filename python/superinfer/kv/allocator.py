@@ -4,7 +4,8 @@ Nothing here touches a byte of keys or values. What has to be copied is returned
 it before the pages it was freed from are written.
 """
 
-from collections.abc import Iterable
+import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from superinfer.kv.formats import Format
@@ -42,7 +43,7 @@ class RegionAllocator:
 
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
-        self._free = {fmt: _free_list(_usable(regions, fmt)) for fmt in Format}
+        self._free = {fmt: _FreePages(fmt, _usable(regions, fmt)) for fmt in Format}
         self._references: dict[Page, int] = {}
 
     @property
@@ -75,7 +76,7 @@ class RegionAllocator:
         free = self._free[fmt]
         if count > len(free):
             raise OutOfPages(f"{count} pages of {fmt.label} wanted, {len(free)} are free")
-        pages = [Page(fmt, free.pop()) for _ in range(count)]
+        pages = [Page(fmt, free.take()) for _ in range(count)]
         for page in pages:
             self._references[page] = 1
         return pages
@@ -147,18 +148,25 @@ class RegionAllocator:
             self._references[move.target] = self._references.pop(move.source)
         self._regions = after
         held = {fmt: {page.number for page in self._references if page.format is fmt} for fmt in Format}
-        self._free = {fmt: _free_list(n for n in _usable(after, fmt) if n not in held[fmt]) for fmt in Format}
+        self._free = {fmt: _FreePages(fmt, (n for n in _usable(after, fmt) if n not in held[fmt])) for fmt in Format}
         return moves
+
+    def homeless(self, fmt: Format, boundaries: tuple[int, int]) -> tuple[list[Page], int]:
+        """Pages of a format in use that these boundaries would drive out, and free ones for them to go to."""
+        kept = _usable(self._regions.moved(boundaries), fmt)
+        return self._outside(fmt, kept), len(self._free[fmt].within(kept))
+
+    def _outside(self, fmt: Format, kept: range) -> list[Page]:
+        return sorted(page for page in self._references if page.format is fmt and page.number not in kept)
 
     def _evacuation(self, fmt: Format, kept: range) -> list[Move]:
         """Moves of what lives outside ``kept`` to free pages inside it."""
-        homeless = sorted(page for page in self._references if page.format is fmt and page.number not in kept)
-        room = [number for number in self._free[fmt] if number in kept]
+        homeless, room = self._outside(fmt, kept), self._free[fmt].within(kept)
         if len(homeless) > len(room):
             raise OutOfPages(
                 f"{len(homeless)} pages of {fmt.label} would have to move, and {len(room)} of those that stay are free"
             )
-        return [Move(page, Page(fmt, room.pop())) for page in homeless]
+        return [Move(page, Page(fmt, number)) for page, number in zip(homeless, room, strict=False)]
 
     def _check_held(self, page: Page) -> None:
         if page not in self._references:
@@ -166,7 +174,7 @@ class RegionAllocator:
 
     def _put_back(self, page: Page) -> None:
         del self._references[page]
-        self._free[page.format].append(page.number)
+        self._free[page.format].put(page.number)
 
 
 def _usable(regions: Regions, fmt: Format) -> range:
@@ -175,6 +183,29 @@ def _usable(regions: Regions, fmt: Format) -> range:
     return pages[1:] if fmt is Format.NATIVE else pages
 
 
-def _free_list(numbers: Iterable[int]) -> list[int]:
-    """A stack whose top is the lowest number, so that a region fills from its beginning."""
-    return sorted(numbers, reverse=True)
+class _FreePages:
+    """Free pages of a format, nearest the end of the memory first at which its region begins to fill.
+
+    Native and int8 regions fill upwards, the int4 region downwards: the outer two are emptiest where they border on
+    others, so that a boundary can move with few pages to copy.
+    """
+
+    def __init__(self, fmt: Format, numbers: Iterable[int]) -> None:
+        self._sign = -1 if fmt is Format.INT4 else 1
+        self._heap = [self._sign * number for number in numbers]
+        heapq.heapify(self._heap)
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def take(self) -> int:
+        """The first."""
+        return self._sign * heapq.heappop(self._heap)
+
+    def put(self, number: int) -> None:
+        """One more."""
+        heapq.heappush(self._heap, self._sign * number)
+
+    def within(self, kept: range) -> Sequence[int]:
+        """Those among ``kept``, in order."""
+        return [self._sign * key for key in sorted(self._heap) if self._sign * key in kept]

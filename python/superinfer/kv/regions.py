@@ -60,6 +60,10 @@ class Regions:
         edges = (0, *self.boundaries, self.slabs)
         return range(edges[fmt], edges[fmt + 1])
 
+    def region_bytes(self, fmt: Format) -> int:
+        """Bytes of a region in all layers, keys and values."""
+        return len(self.region_slabs(fmt)) * self.slab_bytes
+
     def pages(self, fmt: Format) -> range:
         """The pages that lie within the region, of keys and of values."""
         slabs = self.region_slabs(fmt)
@@ -102,7 +106,7 @@ class Regions:
 
     def slack_bytes(self, fmt: Format) -> int:
         """Bytes of the region that are less than a page: what its edges cost, in all layers."""
-        return len(self.region_slabs(fmt)) * self.slab_bytes - len(self.pages(fmt)) * self.shape.page_bytes(fmt)
+        return self.region_bytes(fmt) - len(self.pages(fmt)) * self.shape.page_bytes(fmt)
 
     def moved(self, boundaries: tuple[int, int]) -> "Regions":
         """The same memory cut elsewhere."""

@@ -122,7 +122,7 @@ class RotatingScheduler(RecoveringScheduler):
         if not (self.waiting_queue or running_batch.reqs or self.chunked_req):
             return super().get_new_batch_prefill(running_batch)
         if self.kv:
-            self.kv.before_pass(running_batch.reqs, self.chunked_req)
+            self.kv.before_pass(self.clock.now_us, running_batch.reqs, self.chunked_req, self.waiting_queue)
         plan = NextBatchPlan(batch_to_run=None, running_batch=running_batch)
         if self._coasts(running_batch):
             return plan

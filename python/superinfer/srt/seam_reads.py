@@ -18,11 +18,16 @@ READS: tuple[Reads, ...] = (
     Reads(
         f"{_MANAGERS}.scheduler.Scheduler",
         "_sched_idled beam_coordinator chunked_prefill_size chunked_req enable_hierarchical_cache"
-        " enable_priority_scheduling grammar_manager internal_state last_batch max_queued_requests"
-        " max_total_num_tokens metrics_collector metrics_reporter page_size policy processed_tokens_counter"
+        " enable_priority_scheduling grammar_manager internal_state invariant_checker kv_events_publisher last_batch"
+        " load_inquirer max_queued_requests max_total_num_tokens metrics_collector metrics_reporter page_size policy"
+        " pool_stats_observer processed_tokens_counter"
         " req_to_token_pool running_batch schedule_low_priority_values_first schedule_policy"
         " token_to_kv_pool_allocator tp_worker tree_cache waiting_queue weight_updater",
     ),
+    Reads(f"{_COMPONENTS}.pool_stats_observer.SchedulerPoolStatsObserver", "max_total_num_tokens"),
+    Reads(f"{_COMPONENTS}.invariant_checker.SchedulerInvariantChecker", "max_total_num_tokens"),
+    Reads(f"{_COMPONENTS}.kv_events_publisher.SchedulerKvEventsPublisher", "max_total_num_tokens"),
+    Reads(f"{_COMPONENTS}.load_inquirer.SchedulerLoadInquirer", "max_total_num_tokens"),
     Reads(
         f"{_MANAGERS}.schedule_batch.Req",
         "arrival_processed_tokens beam_group best_match_node cache_salt extend_end extra_key finished_output"
@@ -150,8 +155,11 @@ READS: tuple[Reads, ...] = (
     ),
     Reads("sglang.srt.mem_cache.base_prefix_cache.EvictResult", "num_tokens_evicted"),
     Reads("sglang.srt.mem_cache.memory_pool.ReqToTokenPool", "req_to_token"),
-    Reads("sglang.srt.mem_cache.allocator.paged.PagedTokenToKVPoolAllocator", "debug_mode free_pages page_size"),
-    Reads("sglang.srt.mem_cache.prefill_budget.PrefillBudget", "current_offset remaining_current total_offset"),
+    Reads("sglang.srt.mem_cache.allocator.paged.PagedTokenToKVPoolAllocator", "debug_mode free_pages page_size size"),
+    Reads(
+        "sglang.srt.mem_cache.prefill_budget.PrefillBudget",
+        "current_offset remaining_current remaining_total total_offset",
+    ),
     Reads(
         "sglang.srt.mem_cache.kv_cache_configurator.KVCacheConfigurator",
         "kv_cache_dtype kv_cache_dtype_str layer_info mambaish_config model_config use_mla_backend",

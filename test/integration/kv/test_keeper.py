@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from superinfer.cache.learned import Learned
 from superinfer.cache.rule import LRU
-from superinfer.kv import Format
+from superinfer.kv import Format, Shift
 from superinfer.slo import SLO
 from support.mixed_kv import MixedKv
 from unit.cache.factory import predictor
@@ -26,12 +26,15 @@ class Traffic(RuleBasedStateMachine):
     """Requests of several classes over few prompts, with less memory than they want."""
 
     @initialize(
-        regions=st.sampled_from(["native:0.34,int8:0.33,int4:0.33", "native:0.5,int4:0.5", "native:0.5,int8:0.5"]),
+        budget=st.sampled_from(["768k", "2m"]),
+        regions=st.sampled_from(
+            ["native:0.34,int8:0.33,int4:0.33", "native:0.5,int4:0.5", "native:0.5,int8:0.5", "auto"]
+        ),
         late=st.booleans(),
         rule=st.sampled_from([None, LRU, lambda: Learned(predictor())]),
     )
-    def start(self, regions, late, rule):
-        self.kv = MixedKv("768k", regions, late=late, rule=rule)
+    def start(self, budget, regions, late, rule):
+        self.kv = MixedKv(budget, regions, late=late, rule=rule)
 
     @rule(tokens=PROMPTS, slo=CLASSES)
     def arrive(self, tokens, slo):
@@ -51,9 +54,21 @@ class Traffic(RuleBasedStateMachine):
     def leave(self, data, checkpoint):
         self.kv.leave(data.draw(st.sampled_from(self.kv.running)), checkpoint=checkpoint)
 
-    @rule(seconds=st.sampled_from([0.1, 3.0, 50.0]))
-    def wait(self, seconds):
+    @rule(prompts=st.lists(st.tuples(PROMPTS, CLASSES), max_size=4), seconds=st.sampled_from([0.05, 3.0, 50.0]))
+    def wait(self, prompts, seconds):
+        waiting = [self.kv.arrive(*prompt) for prompt in prompts]
         self.kv.now_s += seconds
+        self.kv.begin_pass(waiting, int(seconds * 1e6))
+
+    @precondition(lambda self: self.kv.keeper.boundaries)
+    @rule(data=st.data())
+    def recut(self, data):
+        """To anywhere: whatever the balancer may ever want."""
+        slabs, reserve = self.kv.regions.slabs, self.kv.allocator.native_slabs
+        first = data.draw(st.integers(reserve, slabs))
+        cut = (first, data.draw(st.integers(first, slabs)))
+        shift = Shift(Format.NATIVE, Format.INT4, 0, "queue", (cut,))
+        self.kv.keeper.boundaries.carry_out(self.kv.now_us, shift, self.kv.running)
 
     @rule(fmt=st.sampled_from(Format), pages=st.integers(1, 20))
     def need_room(self, fmt, pages):

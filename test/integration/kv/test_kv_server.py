@@ -202,3 +202,31 @@ def test_a_native_region_that_is_too_small_for_a_step_is_refused(tiny_model, tmp
     status, printed = refusal(tmp_path, "--model-path", str(tiny_model), "--dtype", "float32", *regions)
     assert status != 0
     assert "kv.regions: the native region has" in printed
+
+
+@pytest.fixture(scope="module")
+def auto_server(tiny_model, tmp_path_factory):
+    """Memory for 64 native pages, half of which are native when nobody is there."""
+    log = tmp_path_factory.mktemp("auto") / "server.log"
+    args = ["--model-path", str(tiny_model), *ARGUMENTS, "--kv-budget", "1m", "--enable-metrics"]
+    with running_server(log, *args, env=STRICT | POISONED) as server:
+        yield server
+
+
+def test_a_request_may_take_what_was_cut_for_others(auto_server):
+    """Of either kind, one after the other, and longer than the native region was at the start."""
+    with auto_server.client() as client:
+        before = kv_state(client)
+        assert before["balances"]
+        native = before["formats"]["native"]["tokens"]
+        assert native < 1000
+        for cls in ("interactive", "batch", "interactive"):
+            answer = ask(client, cls, prompt_tokens=900, new_tokens=100, seed=11)
+            assert len(answer["output_ids"]) == 100
+            after = kv_state(client)["formats"]
+            assert sum(fmt["region_bytes"] for fmt in after.values()) == before["budget_bytes"]
+            assert cls == "batch" or after["native"]["tokens"] >= 1000
+        assert kv_state(client)["formats"]["native"]["moved_bytes"] > 0
+        total = client.get("/get_server_info").json()["internal_states"][0]["memory_usage"]["token_capacity"]
+        assert total == sum(fmt["tokens"] for fmt in kv_state(client)["formats"].values())
+    assert auto_server.alive()

@@ -17,6 +17,8 @@ TIGHT = KvConfig(budget="768k", regions="native:0.5,int8:0.25,int4:0.25", seal="
 """For 1,500 tokens or so: half of what the requests below come to."""
 ROOMY_LATE = KvConfig(budget="16m", regions="native:0.8,int8:0.1,int4:0.1")
 TIGHT_LATE = KvConfig(budget="768k", regions="native:0.5,int8:0.25,int4:0.25")
+AUTO = KvConfig(budget="1m", seal="full")
+AUTO_LATE = KvConfig(budget="1m")
 
 
 def prompts(count):
@@ -73,6 +75,9 @@ CASES = {
     "room for half, sealed late, taken out all the time": (TIGHT_LATE, 5, {}),
     "room for half, sealed late, taken out all the time, LRU": (TIGHT_LATE, 4, {"eviction": "lru"}),
     "room for half, sealed late, taken out all the time, SGLang's cache": (TIGHT_LATE, 5, {"eviction": "sglang"}),
+    "boundaries move": (AUTO, 0, {}),
+    "boundaries move, taken out all the time": (AUTO, 5, {"disable_overlap_schedule": True}),
+    "boundaries move, sealed late, taken out all the time": (AUTO_LATE, 5, {}),
 }
 
 

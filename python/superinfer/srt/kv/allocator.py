@@ -5,6 +5,7 @@ Whether something *fits* is another question, and this class answers it wherever
 pages, however much is free elsewhere.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,7 +15,7 @@ from sglang.srt.mem_cache.allocator.paged import PagedTokenToKVPoolAllocator
 from sglang.srt.mem_cache.base_prefix_cache import EvictParams
 from sglang.srt.utils import get_num_new_pages
 
-from superinfer.kv import PAGE_TOKENS, Format, OutOfPages, Page, RegionAllocator
+from superinfer.kv import PAGE_TOKENS, Format, OutOfPages, Page, RegionAllocator, largest_tokens
 from superinfer.srt.kv.budget import MixedPrefillBudget
 
 NONE_LIVE: Final[Mapping[Format, int]] = MappingProxyType(dict.fromkeys(Format, 0))
@@ -29,7 +30,9 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
         live_pages: Pages that requests in the engine read, or that are pinned, as of this pass.
         next_decode_tokens: Tokens of the pages that running requests begin with their next token.
         make_room: Sees that so many pages of a format are free, as far as cached prefixes stand in the way.
-        peak_bytes: The most bytes of pages that were in use at a time, since everything was free.
+        peak: Bytes of pages in use by format when they were most, since everything was free.
+        refused: Pages that were wanted and not there, by format, since the balancer last looked.
+        native_slabs: Slabs that stay native where boundaries move; ``None`` where they do not.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -37,7 +40,9 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
         self.asker = Format.NATIVE
         self.live_pages: Mapping[Format, int] = NONE_LIVE
         self.next_decode_tokens = 0
-        self.peak_bytes = 0
+        self.peak: Mapping[Format, int] = NONE_LIVE
+        self.refused: Counter[Format] = Counter()
+        self.native_slabs: int | None = None
         self.make_room: Callable[[Format, int], None] = lambda fmt, pages: None
         super().__init__(*args, **kwargs)
 
@@ -63,6 +68,11 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
     def used_bytes(self) -> dict[Format, int]:
         """Bytes of the pages in use, by format."""
         return {fmt: self.pages.used_bytes(fmt) for fmt in Format}
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most bytes of pages that were in use at a time."""
+        return sum(self.peak.values())
 
     def evictable_native_tokens(self, tree_cache: Any) -> int:
         """Native tokens that evicting prefixes would free, at least.
@@ -91,10 +101,18 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
         # SGLang asks for more than it needs; where that is not to be had, other formats shall not go for nothing.
         while (short := num_tokens - self.native_tokens()) > 0:
             if tree_cache is None or not self.evictable_native_tokens(tree_cache):
-                return False
+                return self._refuse(short)
             if not tree_cache.evict(EvictParams(num_tokens=short)).num_tokens_evicted:
-                return False
+                return self._refuse(short)
         return True
+
+    def _refuse(self, native_tokens: int) -> bool:
+        self.note_short(Format.NATIVE, native_tokens)
+        return False
+
+    def note_short(self, fmt: Format, tokens: int) -> None:
+        """So many tokens of a format were wanted at a time, and not there."""
+        self.refused[fmt] = max(self.refused[fmt], -(-tokens // PAGE_TOKENS))
 
     def check_decode_capacity(self, *, num_tokens: int, tree_cache: Any, **_: Any) -> bool:
         """Whether the next decode step has its native pages, after evicting what may go."""
@@ -105,11 +123,14 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
     ) -> int | None:
         """Longest answer of the asker's that fits beside its prompt into an empty pool; ``None`` if that does not."""
         regions = self.pages.regions
-        capacity = sum(regions.tokens(fmt) for fmt in Format if fmt <= self.asker)
+        if self.native_slabs is None:
+            capacity = min(token_capacity, sum(regions.tokens(fmt) for fmt in Format if fmt <= self.asker))
+        else:  # SGLang's figure is that of the present cut
+            capacity = largest_tokens(regions, self.asker, self.native_slabs)
         if -(-input_tokens // PAGE_TOKENS) * PAGE_TOKENS + PAGE_TOKENS + 1 > capacity:
             return None
         kept: int | None = super().max_new_tokens_for_memory(
-            input_tokens, max_new_tokens, token_capacity=min(token_capacity, capacity), **kwargs
+            input_tokens, max_new_tokens, token_capacity=capacity, **kwargs
         )
         return kept
 
@@ -151,7 +172,8 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
         """Free everything."""
         super().clear()
         self.pages = RegionAllocator(self.pages.regions)
-        self.live_pages, self.next_decode_tokens, self.peak_bytes = NONE_LIVE, 0, 0
+        self.live_pages, self.next_decode_tokens, self.peak = NONE_LIVE, 0, NONE_LIVE
+        self.refused.clear()
         self.free_pages = torch.empty(0, dtype=torch.int64)
 
     def get_all_free_pages(self) -> torch.Tensor:
@@ -193,7 +215,9 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
         return Page(fmt, number - regions.base(fmt) // PAGE_TOKENS)
 
     def _note_peak(self) -> None:
-        self.peak_bytes = max(self.peak_bytes, sum(self.used_bytes().values()))
+        used = self.used_bytes()
+        if sum(used.values()) > self.peak_bytes:
+            self.peak = used
 
 
 def ask_for(req: Any, allocator: Any) -> None:

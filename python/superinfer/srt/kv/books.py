@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from superinfer import metrics as table
-from superinfer.kv import Format
+from superinfer.kv import Format, Regions
 from superinfer.srt.kv.allocator import MixedAllocator
 from superinfer.srt.metrics import create
 
@@ -22,6 +22,8 @@ class KvBooks:
         spilled: Times a full page got a finer format than it might have, or stayed native, for want of room.
         late: Full pages that went into the tree as native ones because there was enough native memory.
         changes: How often cached prefixes were made coarser: what is known of their formats holds until the next time.
+        moved_slabs: Slabs that regions got from others.
+        copied: Pages that were copied out of the way of a boundary.
     """
 
     requests: Counter[Format] = field(default_factory=Counter)
@@ -30,6 +32,8 @@ class KvBooks:
     spilled: int = 0
     late: int = 0
     changes: int = 0
+    moved_slabs: Counter[Format] = field(default_factory=Counter)
+    copied: int = 0
 
     def state(self, allocator: MixedAllocator) -> dict[str, Any]:
         """Regions and counts in plain JSON types."""
@@ -37,9 +41,13 @@ class KvBooks:
         return {
             "budget_bytes": regions.bytes,
             "peak_bytes": allocator.peak_bytes,
+            "peak_bytes_by_format": {fmt.label: allocator.peak[fmt] for fmt in Format},
+            "balances": allocator.native_slabs is not None,
             "formats": {
                 fmt.label: {
                     "tokens": regions.tokens(fmt),
+                    "region_bytes": regions.region_bytes(fmt),
+                    "moved_bytes": self.moved_slabs[fmt] * regions.slab_bytes,
                     "pages_used": pages.used(fmt),
                     "bytes_used": pages.used_bytes(fmt),
                     "requests": self.requests[fmt],
@@ -50,6 +58,7 @@ class KvBooks:
             },
             "spilled_pages": self.spilled,
             "late_pages": self.late,
+            "copied_pages": self.copied,
         }
 
 
@@ -63,6 +72,8 @@ class KvMetrics:
     def __init__(self, labels: Mapping[str, str]) -> None:
         self._labels = dict(labels)
         self._bytes = create(table.KV_BYTES, labels)
+        self._regions = create(table.KV_REGION, labels)
+        self._moved = create(table.KV_MOVED, labels)
         self._peak = create(table.KV_PEAK, labels)
         self._counters = {
             "requests": create(table.KV_REQUESTS, labels),
@@ -77,6 +88,7 @@ class KvMetrics:
         """Bring the metrics up to date."""
         for fmt, size in allocator.used_bytes().items():
             self._bytes.labels(**self._labels, format=fmt.label).set(size)
+        self._publish_regions(books, allocator.pages.regions)
         self._peak.labels(**self._labels).set(allocator.peak_bytes)
         for name, counter in self._counters.items():
             now, before = getattr(books, name), getattr(self._published, name)
@@ -94,3 +106,12 @@ class KvMetrics:
         if books.late > self._published.late:
             self._late.labels(**self._labels).inc(books.late - self._published.late)
             self._published.late = books.late
+
+    def _publish_regions(self, books: KvBooks, regions: Regions) -> None:
+        before = self._published.moved_slabs
+        for fmt in Format:
+            labels = {**self._labels, "format": fmt.label}
+            self._regions.labels(**labels).set(regions.region_bytes(fmt))
+            if books.moved_slabs[fmt] > before[fmt]:
+                self._moved.labels(**labels).inc((books.moved_slabs[fmt] - before[fmt]) * regions.slab_bytes)
+                before[fmt] = books.moved_slabs[fmt]

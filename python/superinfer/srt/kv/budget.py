@@ -31,11 +31,15 @@ class MixedPrefillBudget(PrefillBudget):
             chunk_limit=chunk_limit,
             **kwargs,
         )
+        if not answer[0]:
+            self.allocator.note_short(asker, total_tokens - int(self.remaining_total) + 1)
         return answer
 
     def available_chunk_tokens(self, chunk_limit: int) -> int | None:
         """Tokens by which the prompt under way goes on; ``None`` if it has to wait for native pages."""
         pages = (int(self.remaining_current) - self.page_size) // self.page_size
+        if pages * self.page_size < chunk_limit:
+            self.allocator.note_short(Format.NATIVE, chunk_limit - pages * self.page_size)
         return min(chunk_limit, pages * self.page_size) if pages > 0 else None
 
     def _available_and_evictable(self) -> int:

@@ -7,16 +7,18 @@ So a slot number never changes while more than one request may read it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from sglang.srt.mem_cache.base_prefix_cache import EvictParams
 
-from superinfer.kv import PAGE_TOKENS, Format, page_format
+from superinfer.kv import PAGE_TOKENS, Format, page_format, reserve_slabs
 from superinfer.sched.job import Job
 from superinfer.srt.kv.allocator import MixedAllocator
 from superinfer.srt.kv.books import KvBooks, KvMetrics
+from superinfer.srt.kv.boundaries import Boundaries
 from superinfer.srt.kv.measure import formats_of
 from superinfer.srt.kv.pool import MixedKVPool
 from superinfer.srt.kv.prefixes import SPARE_PAGES, Prefixes
@@ -51,6 +53,7 @@ class KvKeeper:
         books: What became of pages.
         metrics: Publishes these, if the operator wants metrics.
         pinned: SGLang's numbers of the nodes up to which clients have pinned prefixes.
+        boundaries: Moves memory between the formats, where the operator leaves their shares to us.
     """
 
     def __init__(
@@ -73,13 +76,20 @@ class KvKeeper:
         self.books = KvBooks()
         self.metrics: KvMetrics | None = None
         self.pinned: Callable[[], Sequence[int]] = tuple
+        self.boundaries: Boundaries | None = None
         self._prefixes = Prefixes(tree_cache, allocator, self.books)
         self._late = late and self._prefixes.can_change
         self._patience = 0
-        allocator.make_room = self._prefixes.make_room
+        allocator.make_room = self._make_room
 
-    def before_pass(self, running: Sequence[Any], chunked: Any) -> None:
-        """Seal what the last step filled, or what has cooled, and look at who reads what."""
+    def balance(self, native_slabs: int, on_total: Callable[[int], None]) -> None:
+        """Let the boundaries between the regions move from now on; arguments as of :class:`Boundaries`."""
+        self.boundaries = Boundaries(
+            self._pool, self.allocator, self._tree, self._table, self._chunk_tokens, native_slabs, self.books, on_total
+        )
+
+    def before_pass(self, now_us: int, running: Sequence[Any], chunked: Any, waiting: Sequence[Any]) -> None:
+        """Seal what the last step filled, or what has cooled, see who reads what, and give memory to who needs it."""
         if not self._may_wait(0):
             self._seal(
                 page for req in running if _fills_page(req) for page in self._full_pages(req, req.kv.kv_committed_len)
@@ -87,6 +97,8 @@ class KvKeeper:
         self.look(running, chunked)
         if self._late:
             self._cool()
+        if self.boundaries:
+            self.boundaries.tend(now_us, running, chunked, waiting)
         if self.metrics:
             self.metrics.publish(self.books, self.allocator)
 
@@ -158,6 +170,11 @@ class KvKeeper:
             cooled = self._prefixes.cool(Format.NATIVE, step + SPARE_PAGES)
             self._patience = 0 if cooled else PATIENCE
 
+    def _make_room(self, fmt: Format, pages: int) -> None:
+        if self.boundaries and pages > (free := self.allocator.pages.available(fmt)):
+            self.boundaries.lost[fmt] += pages - free
+        self._prefixes.make_room(fmt, pages)
+
     def _seal_and_checkpoint(self, req: Any, *, up_to: int, **kwargs: Any) -> None:
         pages = self._full_pages(req, up_to)
         if self._may_wait(len(pages)):
@@ -219,6 +236,7 @@ class KvKeeper:
             done = set(wanted[: len(taken)])
             todo = [page for page in todo if page not in done]
             self.books.sealed[fmt] += len(taken)
+            self.allocator.refused[fmt] += sum(coarsest is fmt for _, _, coarsest in wanted[len(taken) :])
             self.books.spilled += sum(coarsest > fmt for _, _, coarsest in done)
         self.books.spilled += len(todo)
         if sources:
@@ -265,4 +283,21 @@ def keeper_of(scheduler: Any) -> KvKeeper | None:
     )
     if scheduler.metrics_reporter.current_scheduler_metrics_enabled:
         keeper.metrics = KvMetrics(scheduler.metrics_collector.labels)
+    if scheduler.settings.kv.balances:
+        reserve = reserve_slabs(allocator.pages.regions, scheduler.chunked_prefill_size)
+        keeper.balance(reserve, partial(_set_total, scheduler))
     return keeper
+
+
+def _set_total(scheduler: Any, tokens: int) -> None:
+    """Tell SGLang how many tokens there are: everyone who compares sums of tokens with all of them."""
+    for part in (
+        scheduler,
+        scheduler.pool_stats_observer,
+        scheduler.invariant_checker,
+        scheduler.kv_events_publisher,
+        scheduler.load_inquirer,
+    ):
+        # Some are frozen: SGLang's own pool never changes its size.
+        object.__setattr__(part, "max_total_num_tokens", tokens)
+    scheduler.token_to_kv_pool_allocator.size = tokens

@@ -1,6 +1,6 @@
 """SGLang's KV pool on memory with regions: native pages, and pages sealed into 8 or 4 bits, in one slot space."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ from sglang.srt.mem_cache.memory_pool import MHATokenToKVPool
 
 from superinfer import kernels
 from superinfer.kernels.memory import huge_zeros
-from superinfer.kv import PAGE_TOKENS, Format, KvShape, Page, Regions
+from superinfer.kv import PAGE_TOKENS, Format, KvShape, Move, Page, Regions
 from superinfer.srt.kv import NUMBERS
 from superinfer.srt.kv.sizes import regions_of, tokens_of
 
@@ -38,16 +38,35 @@ class MixedKVPool(MHATokenToKVPool):
         for k_memory, v_memory in zip(self.k_buffer, self.v_buffer, strict=True):
             kernels.seal_pages(k_memory, v_memory, self.slots, source, target)
 
+    def copy(self, moves: Sequence[Move]) -> None:
+        """Copy pages to others of their format, in all layers; no target is among the sources."""
+        for fmt in Format:
+            chosen = [move for move in moves if move.source.format is fmt]
+            if chosen:
+                sources, targets = (
+                    torch.tensor([page.number for page in pages])
+                    for pages in ([move.source for move in chosen], [move.target for move in chosen])
+                )
+                for pages in self._by_page(fmt):
+                    pages[targets] = pages[sources]
+
     def poison(self, pages: Sequence[Page]) -> None:
         """Make what these pages hold not-a-number, whatever the format."""
+        for fmt in Format:
+            numbers = [page.number for page in pages if page.format is fmt]
+            for memory in self._by_page(fmt) if numbers else ():
+                memory[numbers] = 0xFF
+
+    def _by_page(self, fmt: Format) -> Iterator[torch.Tensor]:
+        """The memories of all layers as pages of a format, uint8 ``[pages, bytes]``."""
         shape = self.regions.shape
-        for page in pages:
-            for memories, size in (
-                (self.k_buffer, shape.key_page_bytes(page.format)),
-                (self.v_buffer, shape.value_page_bytes(page.format)),
-            ):
-                for memory in memories:
-                    memory.view(torch.uint8).view(-1)[page.number * size : (page.number + 1) * size] = 0xFF
+        for memories, size in (
+            (self.k_buffer, shape.key_page_bytes(fmt)),
+            (self.v_buffer, shape.value_page_bytes(fmt)),
+        ):
+            for memory in memories:
+                flat = memory.view(torch.uint8).view(-1)
+                yield flat[: len(flat) // size * size].view(-1, size)
 
     def get_kv_size_bytes(self) -> tuple[int, int]:
         """Bytes of keys and of values."""

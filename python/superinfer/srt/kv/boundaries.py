@@ -1,0 +1,257 @@
+"""Moving the boundaries between the regions as the balancer decides, with what lies in their way.
+
+It runs in the scheduler's thread at the start of a pass, like sealing: nothing is being computed. SGLang names slots in
+two places, the rows of its table and the nodes of its tree. A page moves only if every place that names it is known; if
+not (a session between its turns, beams), the boundary stays, and the balancer tries again later.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sglang.srt.mem_cache.unified_cache.component_type import BASE_COMPONENT_TYPE
+from sglang.srt.mem_cache.unified_cache.unified_tree_core import UnifiedTreeCore
+
+from superinfer.kv import PAGE_TOKENS, Balancer, Demand, Format, Page, Shift
+from superinfer.srt.kv.allocator import MixedAllocator
+from superinfer.srt.kv.books import KvBooks
+from superinfer.srt.kv.pool import MixedKVPool
+
+LOOKED_AT = 8
+"""Waiting requests whose prompts count as demand."""
+
+OPEN_PAGES = 2
+"""Native pages that a request takes soon: the one that is open, and the next."""
+
+
+class Boundaries:
+    """The memory of a scheduler, recut while it serves.
+
+    Args:
+        pool: The memory.
+        allocator: Its pages.
+        tree_cache: SGLang's radix tree.
+        table: SGLang's table of slots, int32 ``[rows, positions]``.
+        chunk_tokens: Prompt tokens of a step, at most.
+        native_slabs: Slabs that stay native.
+        books: Where moves are counted.
+        on_total: Is told how many tokens all regions hold after each move: SGLang's sums must come out.
+
+    Attributes:
+        lost: Pages of cached prefixes that had to make room, by format, since the balancer last looked at caches.
+    """
+
+    def __init__(
+        self,
+        pool: MixedKVPool,
+        allocator: MixedAllocator,
+        tree_cache: Any,
+        table: NDArray[np.int32],
+        chunk_tokens: int,
+        native_slabs: int,
+        books: KvBooks,
+        on_total: Callable[[int], None],
+    ) -> None:
+        self._pool = pool
+        self._allocator = allocator
+        self._tree = tree_cache
+        self._table = table
+        self._chunk_pages = -(-chunk_tokens // PAGE_TOKENS)
+        self._balancer = Balancer(native_slabs)
+        self._books = books
+        self._on_total = on_total
+        self.lost: Counter[Format] = Counter()
+        allocator.native_slabs = native_slabs
+
+    def tend(self, now_us: int, running: Sequence[Any], chunked: Any, waiting: Sequence[Any]) -> None:
+        """Move memory if the balancer says so.
+
+        Args:
+            now_us: The time.
+            running: Requests that decode.
+            chunked: The request whose prompt is computed in parts, if there is one.
+            waiting: Requests in the queue.
+        """
+        inside = [req for req in (*running, chunked) if req is not None and req.kv.holds_kv]
+        demands = self._demands(now_us, inside, chunked, waiting)
+        shift = self._balancer.decide(now_us, self._allocator.pages.regions, demands)
+        self._allocator.refused.clear()
+        if shift:
+            self.carry_out(now_us, shift, inside)
+
+    def carry_out(self, now_us: int, shift: Shift, inside: Sequence[Any]) -> None:
+        """Move the boundaries, as far as nothing is in the way that cannot be moved."""
+        for boundaries in shift.boundaries:
+            if not self._recut(boundaries, inside):
+                self._balancer.failed(now_us)
+                return
+        self._books.moved_slabs[shift.taker] += shift.slabs
+
+    # What is wanted.
+
+    def _demands(
+        self, now_us: int, inside: Sequence[Any], chunked: Any, waiting: Sequence[Any]
+    ) -> dict[Format, Demand]:
+        allocator = self._allocator
+        soon = self._soon(inside, chunked, waiting)
+        queued = sum(_absent_pages(req) for req in islice(waiting, LOOKED_AT) if req.kv_floor is Format.NATIVE)
+        caches = bool(self.lost) and self._balancer.caches_due(now_us)
+        ages = self._ages() if caches else Counter[Format]()
+        lost = self.lost if caches else Counter[Format]()
+        found = {
+            fmt: Demand(
+                live=allocator.live_pages[fmt],
+                idle=allocator.idle_pages(fmt),
+                free=allocator.pages.available(fmt),
+                soon=soon[fmt],
+                refused=allocator.refused[fmt],
+                queued=queued if fmt is Format.NATIVE else 0,
+                lost=lost[fmt],
+                age=ages[fmt],
+            )
+            for fmt in Format
+        }
+        if caches:
+            self.lost.clear()
+        return found
+
+    def _soon(self, inside: Sequence[Any], chunked: Any, waiting: Sequence[Any]) -> Counter[Format]:
+        """Pages that the next step may take: of native ones what is computed, of others what is sealed after it."""
+        there = Counter(req.kv_floor for req in inside)
+        prompts = Counter(req.kv_floor for req in waiting)
+        if chunked is not None:
+            prompts[chunked.kv_floor] += 1
+        soon = Counter({fmt: there[fmt] + self._chunk_pages * (prompts[fmt] > 0) for fmt in Format})
+        soon[Format.NATIVE] = OPEN_PAGES * (LOOKED_AT + len(inside)) + self._chunk_pages * bool(prompts)
+        soon[Format.INT8] += min(prompts[Format.INT4], LOOKED_AT)  # their first pages
+        return soon
+
+    def _ages(self) -> Counter[Format]:
+        """How long ago the oldest evictable prefix of each format was used, in SGLang's count of uses."""
+        oldest: dict[Format, int] = {}
+        latest = 0
+        for node in self._tree.tree_core.evictable_device_leaves:
+            used = int(node.last_access_time)
+            latest = max(latest, used)
+            for fmt in self._formats_of(_value(node)):
+                oldest[fmt] = min(oldest.get(fmt, used), used)
+        return Counter({fmt: latest - used for fmt, used in oldest.items()})
+
+    def _formats_of(self, slots: NDArray[np.int64]) -> set[Format]:
+        regions = self._allocator.pages.regions
+        return {regions.format(slot) for slot in slots[::PAGE_TOKENS].tolist()}
+
+    # Moving.
+
+    def _recut(self, boundaries: tuple[int, int], inside: Sequence[Any]) -> bool:
+        """Move boundaries once; returns whether they could be moved."""
+        pages = self._allocator.pages
+        if self._names_of(boundaries, inside) is None:
+            return False  # before anything is evicted for it
+        for fmt in Format:
+            homeless, room = pages.homeless(fmt, boundaries)
+            if len(homeless) > room:
+                self._allocator.make_room(fmt, pages.available(fmt) + len(homeless) - room)
+        if any(len(homeless) > room for homeless, room in (pages.homeless(fmt, boundaries) for fmt in Format)):
+            return False
+        names = self._names_of(boundaries, inside)
+        assert names is not None, "eviction makes nobody unknown"
+        moves = pages.rebalance(boundaries)
+        self._pool.copy(moves)
+        names.replace([(self._number(move.source), self._number(move.target)) for move in moves])
+        if self._allocator.debug_mode:
+            self._pool.poison([move.source for move in moves])
+        self._books.copied += len(moves)
+        self._on_total(sum(pages.regions.tokens(fmt) for fmt in Format))
+        return True
+
+    def _number(self, page: Page) -> int:
+        """A page by its number in the space of all formats."""
+        return self._allocator.pages.regions.slot(page.format, page.number) // PAGE_TOKENS
+
+    def _names_of(self, boundaries: tuple[int, int], inside: Sequence[Any]) -> "_Names | None":
+        """Where the pages stand that these boundaries drive out; ``None`` if that is not known for all of them."""
+        sources = [page for fmt in Format for page in self._allocator.pages.homeless(fmt, boundaries)[0]]
+        names = _Names(self._tree, self._table, inside if sources else ())
+        return names if names.cover([self._number(page) for page in sources]) else None
+
+
+class _Names:
+    """Every place where a slot is written: rows of requests in the engine, and nodes of the tree.
+
+    Args:
+        tree_cache: SGLang's radix tree.
+        table: SGLang's table of slots.
+        inside: Requests in the engine.
+    """
+
+    def __init__(self, tree_cache: Any, table: NDArray[np.int32], inside: Sequence[Any]) -> None:
+        self._complete = isinstance(tree_cache.tree_core, UnifiedTreeCore) and not any(
+            req.session is not None or req.beam_group is not None for req in inside
+        )
+        self._rows = [table[req.kv.req_pool_idx, : req.kv.kv_allocated_len] for req in inside]
+        self._tree = tree_cache
+        self._found: list[NDArray[Any]] = []
+
+    def cover(self, numbers: Sequence[int]) -> bool:
+        """Whether all places are known that name these pages.
+
+        A page of the tree is named by its node, and by the row of every request that has the node locked; another one
+        by one row.
+        """
+        if not numbers:
+            return True
+        if not self._complete:
+            return False
+        wanted = np.array(sorted(numbers))
+        in_rows = Counter[int]()
+        for row in self._rows:
+            in_rows.update(self._find(row, wanted))
+        expected = dict.fromkeys(numbers, 1)
+        for node in _nodes(self._tree.tree_core.root_node):
+            locks = node.component_data[BASE_COMPONENT_TYPE].lock_ref
+            expected |= dict.fromkeys(self._find(_value(node), wanted), locks)
+        return all(in_rows[number] == count for number, count in expected.items())
+
+    def replace(self, moved: Sequence[tuple[int, int]]) -> None:
+        """Write new numbers where :meth:`cover` found those of pages."""
+        if not moved:
+            return
+        sources, targets = np.array(sorted(moved)).T
+        for slots in self._found:
+            pages = slots // PAGE_TOKENS
+            place = np.minimum(np.searchsorted(sources, pages), len(sources) - 1)
+            hit = sources[place] == pages
+            slots[hit] = targets[place[hit]] * PAGE_TOKENS + slots[hit] % PAGE_TOKENS
+
+    def _find(self, slots: NDArray[Any], wanted: NDArray[Any]) -> list[int]:
+        """Which of these pages stand in a row or a node; it begins with the first slot of a page, as each of them."""
+        pages = slots[::PAGE_TOKENS] // PAGE_TOKENS
+        found: list[int] = pages[np.isin(pages, wanted)].tolist()
+        if found:
+            self._found.append(slots)
+        return found
+
+
+def _nodes(root: Any) -> Iterator[Any]:
+    stack = list(root.children.values())
+    while stack:
+        node = stack.pop()
+        stack += node.children.values()
+        if node.component_data[BASE_COMPONENT_TYPE].value is not None:
+            yield node
+
+
+def _value(node: Any) -> NDArray[np.int64]:
+    """The slots of a node, to read and to write."""
+    slots: NDArray[np.int64] = node.component_data[BASE_COMPONENT_TYPE].value.numpy()
+    return slots
+
+
+def _absent_pages(req: Any) -> int:
+    """Pages of a waiting request that are not cached."""
+    tokens = len(req.origin_input_ids) + len(req.output_ids) - req.num_matched_prefix_tokens
+    return -(-tokens // PAGE_TOKENS)
