@@ -6,6 +6,7 @@ from unittest.mock import MagicMock
 import pytest
 from sglang.srt.managers.scheduler import NextBatchPlan, Scheduler
 
+from superinfer.kv import Format
 from superinfer.srt.rotating_scheduler import RotatingScheduler
 
 pytestmark = pytest.mark.integration
@@ -17,7 +18,7 @@ class Passes(RotatingScheduler):
     def __init__(self, pinned):
         for name in ("ledger", "policy", "tree_cache", "token_to_kv_pool_allocator", "rotation", "grammar_manager"):
             setattr(self, name, MagicMock())
-        self.settings = MagicMock(rotation=MagicMock(force_every=0))
+        self.settings = MagicMock(rotation=MagicMock(force_every=0), kv=SimpleNamespace(budget=None))
         self.clock = SimpleNamespace(now_us=0)
         self.grammar_manager.has_waiting_grammars.return_value = False
         self.host_tier = self.kv = self.slo_metrics = self.events = self.decisions = self.chunked_req = None
@@ -28,7 +29,7 @@ class Passes(RotatingScheduler):
         self.cache_ends = MagicMock(pins=MagicMock(pins=pinned))
 
     def request(self):
-        return MagicMock(origin_input_ids=[1] * 10, sampling_params=MagicMock(max_new_tokens=5))
+        return MagicMock(origin_input_ids=[1] * 10, sampling_params=MagicMock(max_new_tokens=5), kv_floor=Format.NATIVE)
 
     def _reqs_finishing_inflight(self, batch):
         return []
@@ -49,7 +50,7 @@ def test_pins_are_looked_after_once_a_pass(admits):
     scheduler = Passes({"owner": "pin"})
     scheduler.rotation.admission.__bool__.return_value = admits
     scheduler.get_new_batch_prefill(MagicMock(reqs=[scheduler.request()]))
-    scheduler.cache_ends.follow.assert_called_once_with(17)  # prompt, answer and two pages
+    scheduler.cache_ends.follow.assert_called_once_with([17])  # prompt, answer and two pages
 
 
 def test_without_pins_nobody_goes_through_the_requests():

@@ -141,7 +141,7 @@ def test_it_is_explained():
     assert told["copy_ms"] == 4.0
     tree.evict(64)
     assert report.node(tree.cache, name)["host"]["there"]
-    summary = report.summary(tree.cache, Pins(tree.cache, 0, 64))["host"]
+    summary = report.summary(tree.cache, Pins(tree.cache, 0.0))["host"]
     assert summary["next"] == name
     assert summary["discarded_tokens"] == 0
 
