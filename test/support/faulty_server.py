@@ -1,7 +1,6 @@
 """A server whose copies between device and host fail while a file says so: ``python -m support.faulty_server``.
 
-``FAULTS`` names the file; what it holds, ``load`` or ``store``, fails. The scheduler is forked from this process, and
-so has what is replaced here.
+``FAULTS`` names the file; what it holds, ``load`` or ``store``, fails.
 """
 
 import os
@@ -23,6 +22,8 @@ def copy_rows(*args):
     _copy_rows(*args)
 
 
+# Not below: processes that are spawned import this again.
+copies.copy_rows = copy_rows
+
 if __name__ == "__main__":
-    copies.copy_rows = copy_rows
     sys.exit(main(["serve", *sys.argv[1:]]))
