@@ -41,10 +41,14 @@ class Clients:
         for index in range(6):
             self.answer(prompt(40 + index, 200), new_tokens=2)
 
-    def begin_a_load(self, ids):
-        """Somebody runs; behind them waits a request whose prefix is on its way."""
+    def wait_behind(self, ids):
+        """Somebody runs; behind them waits a request."""
         running = self.send(prompt(9, 60), new_tokens=700, rid="running")
         self.until(lambda state: state["running_total"] == 1, "running")
-        waiting = self.send(ids, rid="waiting")
+        return running, self.send(ids, rid="waiting")
+
+    def begin_a_load(self, ids):
+        """The same, until its prefix is on its way."""
+        running, waiting = self.wait_behind(ids)
         self.until(lambda state: state["host"]["on_their_way"] == 1, "a load")
         return running, waiting

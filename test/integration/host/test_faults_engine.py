@@ -93,7 +93,7 @@ def test_a_load_that_fails_at_admission_is_computed(clients, faults, want):
 def test_a_load_ahead_that_fails_is_computed(clients, faults, want):
     before = clients.host()
     faults.write_text("load")
-    _, waiting = clients.begin_a_load([*SHARED, *TAILS[0]])
+    _, waiting = clients.wait_behind([*SHARED, *TAILS[0]])
     clients.until(lambda state: state["host"]["load_failed_tokens"] > before["load_failed_tokens"], "a failure")
     assert clients.host()["held_for"] == 0
     clients.abort("running")
