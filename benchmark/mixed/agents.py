@@ -108,7 +108,9 @@ class ServerBackend(HTTPBackend):
 
     async def generate(self, payload: dict[str, Any]) -> Any:
         """One call."""
-        answer = await super().generate({**payload, **self._fields})
+        # The frontend adds what ends an answer in the model's chat template; here each has a fixed length.
+        params = {**payload["sampling_params"], "stop": []}
+        answer = await super().generate({**payload, **self._fields, "sampling_params": params})
         self.answered_tokens.append(answer["meta_info"].get("completion_tokens"))
         return answer
 
@@ -122,7 +124,7 @@ class _Told(httpx.HTTPTransport):
         self._answered_tokens = answered_tokens
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        body = msgspec.json.decode(request.read()) | self._fields
+        body = msgspec.json.decode(request.read()) | self._fields | {"stop": None}
         headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
         response = super().handle_request(httpx.Request(request.method, request.url, headers=headers, json=body))
         answer = response.read()
