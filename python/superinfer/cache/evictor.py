@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from heapq import heappop, heappush
-from math import inf
 from typing import Generic
 
+from superinfer.cache.changes import Changes
 from superinfer.cache.nodes import NONE, NodeId, Nodes
 from superinfer.cache.ranking import GroupedRanking, Key
 from superinfer.cache.rule import Rule
@@ -33,8 +32,7 @@ class Evictor(Generic[NodeId]):
         self._offered: dict[int, None] = {}
         self._now_s = 0.0
         self._leaving: dict[int, int] = {}
-        self._changes: list[tuple[float, int]] = []
-        self._change_of: dict[int, float] = {}
+        self._changes = Changes()
         self._held: set[int] = set()
         rule.attach(self.nodes)
 
@@ -177,7 +175,7 @@ class Evictor(Generic[NodeId]):
         """
         self._now_s = max(self._now_s, now_s)
         self._withdraw_offers()
-        self._follow_changes()
+        self.reorder(self._changes.until(self._now_s))
         if self._rule.version != self._version:
             self._version = self._rule.version
             for leaf in list(self._leaves):
@@ -250,18 +248,8 @@ class Evictor(Generic[NodeId]):
         for slot in self._unranked:
             key, until_s = self._rule.key(slot, self._now_s)
             self._leaves.put(slot, key, self.nodes.stored[slot].group)
-            if until_s < inf and self._change_of.get(slot) != until_s:
-                self._change_of[slot] = until_s
-                heappush(self._changes, (until_s, slot))
+            self._changes.note(slot, until_s)
         self._unranked.clear()
-
-    def _follow_changes(self) -> None:
-        while self._changes and self._changes[0][0] <= self._now_s:
-            at_s, slot = heappop(self._changes)
-            if self._change_of.get(slot) == at_s:
-                del self._change_of[slot]
-                if slot in self._leaves:
-                    self._update(slot)
 
     def _leave(self, above: int, by: int) -> None:
         if above == NONE:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Collection, Iterator
 from heapq import heapify, heappop, heappush
-from math import inf
+
+from superinfer.cache.changes import Changes
 
 Key = tuple[float, ...]
 
@@ -116,8 +117,7 @@ class TimedRanking:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._order = Ranking()
-        self._changes: list[tuple[float, int]] = []
-        self._change_of: dict[int, float] = {}
+        self._changes = Changes()
 
     def __len__(self) -> int:
         return len(self._order)
@@ -129,9 +129,7 @@ class TimedRanking:
         """Add the item, or look at its place again."""
         key, until_s = self._place(item, now_s)
         self._order.put(item, key)
-        if until_s < inf and self._change_of.get(item) != until_s:
-            self._change_of[item] = until_s
-            heappush(self._changes, (until_s, item))
+        self._changes.note(item, until_s)
 
     def drop(self, item: int) -> None:
         """Take the item out, if it is in."""
@@ -144,12 +142,9 @@ class TimedRanking:
 
     def follow(self, now_s: float) -> None:
         """Look again at the places that have changed by now."""
-        while self._changes and self._changes[0][0] <= now_s:
-            at_s, item = heappop(self._changes)
-            if self._change_of.get(item) == at_s:
-                del self._change_of[item]
-                if item in self._order:
-                    self.put(item, now_s)
+        for item in self._changes.until(now_s):
+            if item in self._order:
+                self.put(item, now_s)
 
     def least(self) -> int | None:
         """The least item, which stays, by the places as they were last looked at; None if there is none."""
