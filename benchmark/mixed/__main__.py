@@ -23,10 +23,14 @@ from benchmark.engine.engines import MissingEngineError, Setting
 from benchmark.engine.launch import console
 from benchmark.engine.servers import Server, free_port, running
 from benchmark.mixed.figures import FIGURES, figures
+from benchmark.mixed.knee import KneeError, find_knee
 from benchmark.mixed.loads import POINTS, QUICK_POINTS, Load, Targets
 from benchmark.mixed.serve import serve
-from benchmark.mixed.systems import DEFAULT, SYSTEMS
+from benchmark.mixed.systems import DEFAULT, QUICK_SYSTEMS, SYSTEMS
 from superinfer.models import ensure_default_model
+
+KNEE = {"chats": 3.2, "agents": 0.5, "documents": 1.6}
+"""A second at the knee of first come, first served on our kernels and two cores of a Xeon with AMX."""
 
 WARM_UP = Load(chats_per_s=1.0, agents_per_s=0.3, documents_per_s=0.5, seconds=4.0)
 
@@ -41,24 +45,63 @@ class Run:
     figures: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A load that was tried on the way to the knee: how many times the first, and the share of promises kept."""
+
+    factor: float
+    attainment: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The load at the knee, how it was found (nothing, if it was given), and all runs."""
+
+    load: Load
+    trials: Sequence[Trial]
+    runs: Sequence[Run]
+
+
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmark.mixed", description=__doc__.partition(": ")[2])
     parser.add_argument("--quick", action="store_true", help="one seed and two loads of 15 s, in fifteen minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it; needs matplotlib")
-    parser.add_argument("--systems", type=subset(SYSTEMS), default=DEFAULT, metavar="NAME,...", help=", ".join(SYSTEMS))
+    parser.add_argument("--systems", type=subset(SYSTEMS), metavar="NAME,...", help=", ".join(SYSTEMS))
     parser.add_argument("--points", type=subset(POINTS), default=None, metavar="NAME,...", help=", ".join(POINTS))
     parser.add_argument("--seeds", type=_numbers, default=(0, 1, 2), metavar="N,...", help="default: 0,1,2; --quick: 0")
-    parser.add_argument("--chats-per-s", type=float, default=1.6, help="conversations at the knee (%(default)s)")
-    parser.add_argument("--agents-per-s", type=float, default=0.25, help="agents there (%(default)s)")
-    parser.add_argument("--documents-per-s", type=float, default=0.8, help="documents there (%(default)s)")
+    parser.add_argument(
+        "--knee-of",
+        metavar="NAME",
+        help="search the load at which this one of the systems keeps 78%% of its promises; "
+        "default: fcfs, if it is one of them and no rate is given",
+    )
+    for name, rate in KNEE.items():
+        parser.add_argument(
+            f"--{name}-per-s", type=float, help=f"{name} at the knee, or where its search begins ({rate})"
+        )
     parser.add_argument("--seconds", type=float, default=40.0, help="length of a load (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="compute threads of each system (%(default)s)")
     options = parser.parse_args(argv)
+    _settle_rates(options)
     if options.quick:
+        options.systems = options.systems or QUICK_SYSTEMS
         options.seeds, options.seconds = options.seeds[:1], min(options.seconds, 15.0)
+    options.systems = options.systems or DEFAULT
+    if options.knee_of and options.knee_of not in options.systems:
+        parser.error(f"argument --knee-of: {options.knee_of}: not one of --systems, {', '.join(options.systems)}")
     options.points = options.points or (QUICK_POINTS if options.quick else tuple(POINTS))
     return options
+
+
+def _settle_rates(options: argparse.Namespace) -> None:
+    """Rates that were not given are the usual ones; if none was, the knee is searched."""
+    rates = {f"{name}_per_s": rate for name, rate in KNEE.items()}
+    if all(getattr(options, name) is None for name in rates) and "fcfs" in (options.systems or DEFAULT):
+        options.knee_of = options.knee_of or "fcfs"
+    for name, rate in rates.items():
+        if getattr(options, name) is None:
+            setattr(options, name, rate)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -68,11 +111,13 @@ def _numbers(text: str) -> tuple[int, ...]:
 def main(argv: Sequence[str]) -> int:
     options = parse_arguments(argv)
     try:
-        runs = asyncio.run(measure(options))
-    except (EngineError, MissingEngineError) as error:
+        measured = asyncio.run(measure(options))
+    except (EngineError, MissingEngineError, KneeError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1
-    result = document(runs) | {
+    result = document(measured.runs) | {
+        "knee_load": asdict(measured.load)
+        | {"of": options.knee_of, "trials": [asdict(trial) for trial in measured.trials]},
         "command": shlex.join(["python", "-m", "benchmark.mixed", *argv]),
         "targets": asdict(Targets()),
         "machine": machine.describe(options.threads, ensure_default_model()),
@@ -87,19 +132,24 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-async def measure(options: argparse.Namespace) -> list[Run]:
+async def measure(options: argparse.Namespace) -> Measured:
     """Start all systems, then load them in turn: while one serves, the others are frozen.
 
     Raises:
         MissingEngineError: A peer is not installed.
         EngineError: A system did not start, or did not do what it was asked for.
+        KneeError: The knee was asked for, and not found.
     """
     load = Load(options.chats_per_s, options.agents_per_s, options.documents_per_s, options.seconds)
     runs: list[Run] = []
+    trials: list[Trial] = []
     async with AsyncExitStack() as stack:
         servers = [await stack.enter_async_context(_start(name, options)) for name in options.systems]
         for server, url in servers:
             await _serve(server, url, WARM_UP, -1)
+        if options.knee_of:
+            server, url = servers[options.systems.index(options.knee_of)]
+            load, trials = await _knee(server, url, load)
         for turn, seed in enumerate(options.seeds):
             first = turn % len(servers)  # what drifts favours nobody
             for point in options.points:
@@ -108,7 +158,19 @@ async def measure(options: argparse.Namespace) -> list[Run]:
                     runs.append(Run(server.engine.name, point, seed, found))
                     shown = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
                     console.print(f"{point}, seed {seed}: {server.engine.name}: {shown}", soft_wrap=True)
-    return runs
+    return Measured(load, trials, runs)
+
+
+async def _knee(server: Server, url: str, load: Load) -> tuple[Load, list[Trial]]:
+    """The load at this system's knee, by one seed that is measured nowhere else, and what led there."""
+
+    async def attained(factor: float) -> float:
+        kept = (await _serve(server, url, load.scaled(factor), -2))["attainment"]
+        console.print(f"{server.engine.name} keeps {kept:.1%} of its promises at {factor:.3g} times the load")
+        return kept
+
+    knee = await find_knee(attained)
+    return load.scaled(knee.factor), [Trial(factor, kept) for factor, kept in sorted(knee.trials.items())]
 
 
 @asynccontextmanager

@@ -76,3 +76,6 @@ SYSTEMS: Mapping[str, Callable[[Setting, Targets], Engine]] = {
 SuperInfer's kernels. Peers are told priorities, except where the name says fcfs."""
 
 DEFAULT = ("superinfer", "fcfs", "stock", "vllm", "vllm-fcfs")
+
+QUICK_SYSTEMS = ("superinfer", "fcfs", "stock", "vllm")
+"""Those for which a quarter of an hour is enough."""

@@ -1,10 +1,13 @@
 """The mixed benchmark's loads and figures."""
 
+import asyncio
+
 import pytest
 from benchmark.engine.client import Answer
 from benchmark.engine.workloads import Request, Urgency
-from benchmark.mixed.__main__ import Run, document, main
+from benchmark.mixed.__main__ import Run, document, main, parse_arguments
 from benchmark.mixed.figures import figures
+from benchmark.mixed.knee import KneeError, find_knee
 from benchmark.mixed.loads import Load, Targets
 from benchmark.mixed.plot import series
 
@@ -100,3 +103,49 @@ def test_a_series_has_the_median_and_the_spread_of_each_load():
         for seed in (1, 2, 4)
     ]
     assert series({"runs": runs}, "tokens_per_s") == {"a": [(1.0, 2.0, 1.0, 2.0), (2.0, 2.0, 1.0, 2.0)]}
+
+
+def knee_of(attainment):
+    async def attained(factor):
+        return attainment(factor)
+
+    return asyncio.run(find_knee(attained))
+
+
+@pytest.mark.parametrize("at", [0.11, 0.6, 0.99, 1.01, 1.7, 9.0])
+def test_the_knee_is_where_a_system_keeps_78_percent(at):
+    found = knee_of(lambda factor: min(1.0, max(0.0, 1 - 0.22 * (factor / at) ** 4)))
+    assert found.factor == pytest.approx(at, rel=0.02)
+    assert found.trials[min(found.trials)] >= 0.78 > found.trials[max(found.trials)]
+
+
+def test_a_cliff_is_found_to_some_percent():
+    assert knee_of(lambda factor: float(factor < 2.0)).factor == pytest.approx(2.0, rel=0.06)
+
+
+@pytest.mark.parametrize("kept", [0.0, 1.0])
+def test_what_has_no_knee_is_said(kept):
+    with pytest.raises(KneeError, match=f"no knee.*{kept:.0%}"):
+        knee_of(lambda factor: kept)
+
+
+def test_the_knee_is_that_of_a_system_that_runs(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--systems", "superinfer,vllm", "--knee-of", "fcfs"])
+    assert ended.value.code == 2
+    assert "--knee-of: fcfs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "knee_of", "chats_per_s", "agents_per_s"),
+    [
+        ([], "fcfs", 3.2, 0.5),
+        (["--systems", "superinfer,vllm"], None, 3.2, 0.5),
+        (["--chats-per-s", "2"], None, 2.0, 0.5),
+        (["--chats-per-s", "2", "--knee-of", "stock"], "stock", 2.0, 0.5),
+    ],
+)
+def test_the_knee_is_searched_where_no_rate_is_given(arguments, knee_of, chats_per_s, agents_per_s):
+    options = parse_arguments(["--quick", *arguments])
+    assert (options.knee_of, options.chats_per_s, options.agents_per_s) == (knee_of, chats_per_s, agents_per_s)
+    assert "vllm-fcfs" not in options.systems
