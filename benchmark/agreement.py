@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from benchmark import ending
 from benchmark.engine import machine
 from benchmark.engine.engines import Engine, Setting
 from benchmark.engine.launch import console
@@ -46,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     files = [options.folder / f"{options.load:g}-{seed}.json" for seed in options.seeds]
     if not options.again:
         options.folder.mkdir(parents=True, exist_ok=True)
-        asyncio.run(record(options, files))
+        ending.run(record(options, files))
     runs = [read_steps(file) for file in files]
     fitted = fit(runs[0])
     comparisons = {}

@@ -20,6 +20,7 @@ from urllib.request import urlopen
 
 import msgspec
 
+from benchmark import ending
 from benchmark.arguments import subset
 from benchmark.cache_load import CacheLoad, working_set
 from benchmark.engine import machine
@@ -129,7 +130,7 @@ def main(argv: Sequence[str]) -> int:
             options.json.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
 
     try:
-        asyncio.run(measure(options, load, pool_tokens, write))
+        ending.run(measure(options, load, pool_tokens, write))
     except EngineError as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1

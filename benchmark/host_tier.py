@@ -20,6 +20,7 @@ from typing import Any
 
 import aiohttp
 
+from benchmark import ending
 from benchmark.engine.engines import ENGINES, Setting
 from benchmark.engine.servers import Server, free_port, running
 from benchmark.engine.workloads import Request
@@ -167,7 +168,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print, and write what was asked for."""
     options = parse_arguments(argv)
-    publish(options, argv, summary(asyncio.run(measure(options))), LINE, save_plot)
+    publish(options, argv, summary(ending.run(measure(options))), LINE, save_plot)
 
 
 if __name__ == "__main__":

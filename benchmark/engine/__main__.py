@@ -1,7 +1,6 @@
 """``python -m benchmark.engine``: SuperInfer, stock SGLang and vLLM under the same load on this machine."""
 
 import argparse
-import asyncio
 import os
 import shlex
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from benchmark import ending
 from benchmark.arguments import subset
 from benchmark.engine import machine, plans, report
 from benchmark.engine.client import EngineError
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
     console.print(f"logs of the engines: {scratch}", soft_wrap=True)
     launcher = Launcher(model, arguments.threads, arguments.eager, scratch)
     try:
-        measurement = asyncio.run(measure(plan, arguments.engines or plan.engines, launcher))
+        measurement = ending.run(measure(plan, arguments.engines or plan.engines, launcher))
     except (EngineError, MissingEngineError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,6 @@
 """``python -m benchmark.kv_server``: formats of the KV cache on a server, at equal work, and at an equal budget."""
 
 import argparse
-import asyncio
 import shlex
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from benchmark import ending
 from benchmark.arguments import subset
 from benchmark.engine import machine
 from benchmark.engine.client import EngineError
@@ -56,7 +56,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str]) -> int:
     options = parse_arguments(argv)
     try:
-        result: dict[str, Any] = {part: asyncio.run(PARTS[part](options)) for part in options.parts}
+        result: dict[str, Any] = {part: ending.run(PARTS[part](options)) for part in options.parts}
     except EngineError as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1

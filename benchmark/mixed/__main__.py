@@ -1,7 +1,6 @@
 """``python -m benchmark.mixed``: chat and agents beside documents, at several loads, on each system in turn."""
 
 import argparse
-import asyncio
 import shlex
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from benchmark import ending
 from benchmark.arguments import subset
 from benchmark.engine import machine
 from benchmark.engine.client import EngineError
@@ -111,7 +111,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 def main(argv: Sequence[str]) -> int:
     options = parse_arguments(argv)
     try:
-        measured = asyncio.run(measure(options))
+        measured = ending.run(measure(options))
     except (EngineError, MissingEngineError, KneeError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 1
