@@ -1,4 +1,4 @@
-"""A line through noisy observations that keep coming, in plain Python: three features need no library."""
+"""A line through noisy observations that keep coming, in plain Python: four features need no library."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

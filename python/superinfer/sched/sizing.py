@@ -12,8 +12,14 @@ from superinfer.sched.plan import Chunk
 from superinfer.sched.step_time import StepLoad, StepTime
 
 PACE_SHARE: Final = 0.85
-"""Part of a stream's time to its next token that a step may take: predictions err."""
+"""Part of a stream's time to its next token that a step may take, at most: predictions err."""
 
+ERRORS: Final = 3.0
+"""What is left of it is so many times the mean error of predictions, at least: a stream that ends with a step that took
+longer than was thought has nobody to make up for it."""
+
+LEAST_PACE_SHARE: Final = 0.5
+"""Part that a step may take however much predictions err."""
 
 LEAST_TOKENS: Final = 32
 """Prompt tokens in a step, at least, if the first to wait owes something or has waited past the bound, whatever the
@@ -48,7 +54,7 @@ class Sizing:
         decoding_us = self.step_time.predict_us(running)
         # From the actual first token on: the mean pace is what clients measure.
         left_us = streams.first_us + streams.sent_us - now_us
-        allowed_us = PACE_SHARE * np.maximum(left_us, streams.pace_us)[columns.running[streams.index]]
+        allowed_us = pace_share(self.step_time) * np.maximum(left_us, streams.pace_us)[columns.running[streams.index]]
         return round(float(allowed_us[allowed_us > decoding_us].min(initial=self.max_step_us)))
 
     def token_us(self, running: StepLoad, budget_us: int) -> float:
@@ -84,6 +90,11 @@ class Sizing:
                 return
             yield Chunk(job, loading + tokens)
             used += tokens
+
+
+def pace_share(step_time: StepTime) -> float:
+    """Part of a stream's time to its next token that a step may take, as far as predictions have been right."""
+    return max(min(PACE_SHARE, 1 - ERRORS * step_time.error), LEAST_PACE_SHARE)
 
 
 def decode_load(columns: Columns, indices: Ints) -> StepLoad:

@@ -33,7 +33,8 @@ class StepLoad:
 class StepTime:
     """Step time as the higher of two roofs, each a line: reading weights and KV, and multiplying.
 
-    Times are microseconds. Before the first observations, everything is free.
+    A step that computes prompt tokens reads the weights meanwhile, but attention of those that decode reads their KV
+    after or before: that time is added. Times are microseconds. Before the first observations, everything is free.
 
     Attributes:
         loads: What it costs to bring KV back from the host; a step waits for it before it computes.
@@ -42,7 +43,7 @@ class StepTime:
     loads: LoadRate = field(default_factory=LoadRate)
 
     _reading: Line = field(default_factory=lambda: Line((1.0, 10.0, 1e4)))
-    _computing: Line = field(default_factory=lambda: Line((1.0, 1e3, 1e6)))
+    _computing: Line = field(default_factory=lambda: Line((1.0, 1e3, 1e6, 1e4)))
     error: float = 0.0
     """Exponentially weighted mean of |predicted - taken| / taken: the calibration error that metrics show."""
 
@@ -88,7 +89,7 @@ class StepTime:
     def prefill_tokens_within(self, budget_us: int, decode: StepLoad, context: int) -> int:
         """Prompt tokens after ``context`` others that a step with this decoding may compute in ``budget_us``."""
         constant, token, pair = self.prefill_prices_us
-        room = budget_us - constant - token * decode.decode_rows
+        room = budget_us - constant - token * decode.decode_rows - self._computing.price(3) * decode.kv_tokens
         if room <= 0 or self._reading.predict(_reading(decode)) > budget_us:
             return 0
         linear = token + pair * context
@@ -102,5 +103,5 @@ def _reading(load: StepLoad) -> tuple[float, float, float]:
     return 1.0, load.decode_rows, load.kv_tokens
 
 
-def _computing(load: StepLoad) -> tuple[float, float, float]:
-    return 1.0, load.prefill_tokens + load.decode_rows, load.prefill_pairs
+def _computing(load: StepLoad) -> tuple[float, float, float, float]:
+    return 1.0, load.prefill_tokens + load.decode_rows, load.prefill_pairs, load.kv_tokens

@@ -9,7 +9,7 @@ from superinfer.sched.job import Job, Phase
 from superinfer.sched.lending import KEPT, MOST_US
 from superinfer.sched.plan import Chunk, Plan
 from superinfer.sched.rotation import CALM, RotationPolicy
-from superinfer.sched.sizing import LEAST_TOKENS, PACE_SHARE
+from superinfer.sched.sizing import LEAST_TOKENS, pace_share
 from superinfer.sched.step_time import StepLoad
 from superinfer.sched.tiers import DEMOTE_AT, PROMOTE_AT
 
@@ -55,7 +55,7 @@ class PlainRotation(RotationPolicy):
             self._promised_us = now_us
         calm = self._promised_us is None or now_us - self._promised_us > self.settings.max_wait_us
         decoding_us = self.step_time.predict_us(load_of(running))
-        allowed = [us for us in allowances_us(running, now_us) if us > decoding_us]
+        allowed = [us for us in allowances_us(running, now_us, pace_share(self.step_time)) if us > decoding_us]
         return round(min([self.settings.max_step_us * (CALM if calm else 1), *allowed]))
 
     def _claims_plainly(self, now_us, jobs, step_us, token_us):
@@ -146,12 +146,12 @@ class PlainRotation(RotationPolicy):
             used += computed
 
 
-def allowances_us(running, now_us):
+def allowances_us(running, now_us, share):
     for job in running:
         pace_ms, line = job.state.slo.pace_ms, job.state.timeline
         if pace_ms is not None and line.first_us is not None:
             due_us = line.first_us + line.tokens * pace_ms * 1000
-            yield PACE_SHARE * max(due_us - now_us, pace_ms * 1000)
+            yield share * max(due_us - now_us, pace_ms * 1000)
 
 
 def given_up(jobs, now_us):

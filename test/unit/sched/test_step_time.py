@@ -30,6 +30,21 @@ def test_predictions_are_near_the_machine(step_time, load):
     assert step_time.predict_us(load) == pytest.approx(machine_us(load), rel=0.05)
 
 
+def test_what_those_who_decode_read_beside_a_prompt_is_paid_on_top():
+    learnt = StepTime()
+
+    def taken_us(load):
+        return round(14_000 + 500 * (load.prefill_tokens + load.decode_rows) + 2.0 * load.kv_tokens)
+
+    for number in range(60):
+        load = StepLoad(2 + number % 30, (2 + number % 30) * (200 + 7 * (number % 11)), 64 + number % 150, 10_000)
+        learnt.observe(load, taken_us(load))
+    crowded = StepLoad(32, 9_000, 100, 10_000)
+    assert learnt.predict_us(crowded) == pytest.approx(taken_us(crowded), rel=0.03)
+    fewer, more = (learnt.prefill_tokens_within(150_000, StepLoad(rows, 280 * rows), 100) for rows in (30, 10))
+    assert 100 < fewer < more - 25
+
+
 def test_the_calibration_error_is_small_once_learnt(step_time):
     assert step_time.error < 0.2
 
