@@ -24,7 +24,7 @@ from benchmark.engine.launch import console
 from benchmark.engine.servers import Server, free_port, running
 from benchmark.mixed.figures import FIGURES, figures
 from benchmark.mixed.knee import KneeError, find_knee
-from benchmark.mixed.loads import POINTS, QUICK_POINTS, Load, Targets
+from benchmark.mixed.loads import FACTORS, POINTS, QUICK_POINTS, Load, Targets
 from benchmark.mixed.serve import serve
 from benchmark.mixed.systems import DEFAULT, QUICK_SYSTEMS, SYSTEMS
 from superinfer.models import ensure_default_model
@@ -80,6 +80,13 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         parser.add_argument(
             f"--{name}-per-s", type=float, help=f"{name} at the knee, or where its search begins ({rate})"
         )
+    parser.add_argument(
+        "--hopeless",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="a system that kept less of its promises is spared the heavier loads (%(default)s)",
+    )
     parser.add_argument("--seconds", type=float, default=40.0, help="length of a load (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="compute threads of each system (%(default)s)")
     options = parser.parse_args(argv)
@@ -154,11 +161,22 @@ async def measure(options: argparse.Namespace) -> Measured:
             first = turn % len(servers)  # what drifts favours nobody
             for point in options.points:
                 for server, url in servers[first:] + servers[:first]:
+                    if _hopeless(server.engine.name, seed, point, runs, options.hopeless):
+                        continue
                     found = await _serve(server, url, POINTS[point](load), seed)
                     runs.append(Run(server.engine.name, point, seed, found))
                     shown = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
                     console.print(f"{point}, seed {seed}: {server.engine.name}: {shown}", soft_wrap=True)
     return Measured(load, trials, runs)
+
+
+def _hopeless(system: str, seed: int, point: str, runs: Sequence[Run], share: float) -> bool:
+    """Whether this system kept less than ``share`` of its promises under a lighter load of this seed."""
+    return any(
+        run.figures["attainment"] < share
+        for run in runs
+        if (run.system, run.seed) == (system, seed) and FACTORS.get(run.point, 9) < FACTORS.get(point, 0)
+    )
 
 
 async def _knee(server: Server, url: str, load: Load) -> tuple[Load, list[Trial]]:

@@ -110,7 +110,7 @@ def _text(choose: random.Random, tokens: int) -> str:
     return "".join(f" {word}" for word in choose.choices(_WORDS, k=tokens))
 
 
-FACTORS: Mapping[str, float] = {"light": 0.3, "below": 0.65, "knee": 1.0, "above": 1.4, "overload": 2.0}
+FACTORS: Mapping[str, float] = {"light": 0.25, "below": 0.6, "knee": 1.0, "above": 1.4, "overload": 2.0}
 """Name of a load point, and how many times the load at the knee that is."""
 
 POINTS: Mapping[str, Callable[[Load], Load]] = {

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from benchmark.engine.client import Answer
 from benchmark.engine.workloads import Request, Urgency
-from benchmark.mixed.__main__ import Run, document, main, parse_arguments
+from benchmark.mixed.__main__ import Run, _hopeless, document, main, parse_arguments
 from benchmark.mixed.figures import figures
 from benchmark.mixed.knee import KneeError, find_knee
 from benchmark.mixed.loads import Load, Targets
@@ -149,3 +149,14 @@ def test_the_knee_is_searched_where_no_rate_is_given(arguments, knee_of, chats_p
     options = parse_arguments(["--quick", *arguments])
     assert (options.knee_of, options.chats_per_s, options.agents_per_s) == (knee_of, chats_per_s, agents_per_s)
     assert "vllm-fcfs" not in options.systems
+
+
+@pytest.mark.parametrize(
+    ("system", "seed", "point", "spared"),
+    [("a", 0, "above", True), ("a", 0, "light", False), ("a", 1, "above", False), ("b", 0, "above", False)],
+)
+def test_who_was_hopeless_is_spared_the_heavier_loads_of_that_seed(system, seed, point, spared):
+    kept = {("a", 0): 0.04, ("a", 1): 0.06, ("b", 0): 0.9}
+    runs = [Run(name, "knee", of, {"attainment": share}) for (name, of), share in kept.items()]
+    runs.append(Run("b", "one_class", 0, {}))
+    assert _hopeless(system, seed, point, runs, 0.05) is spared
