@@ -43,6 +43,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="length of the soak (%(default)s)")
     parser.add_argument("--budget-mb", type=int, default=96, help="KV memory under pressure (%(default)s)")
+    parser.add_argument("--load", type=float, default=1.0, help="of that, times the usual one (%(default)s)")
     parser.add_argument("--seconds", type=float, default=40.0, help="length of a load (%(default)s)")
     parser.add_argument("--rounds", type=int, default=9, help="of the comparison of speed (%(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="of the load (%(default)s)")
@@ -96,7 +97,7 @@ async def equal_work(options: argparse.Namespace) -> dict[str, Any]:
 
 async def equal_budget(options: argparse.Namespace) -> dict[str, Any]:
     """Chat and agents beside documents, with less memory than all of it wants."""
-    load = replace(LOAD, seconds=options.seconds)
+    load = replace(LOAD.scaled(options.load), seconds=options.seconds)
     runs: list[dict[str, Any]] = []
     async with AsyncExitStack() as stack:
         names = ("off", "int8", "mixed", "late", "auto")
@@ -108,7 +109,7 @@ async def equal_budget(options: argparse.Namespace) -> dict[str, Any]:
             turn = seed % len(servers)
             for server in servers[turn:] + servers[:turn]:
                 server.thaw()
-                answers = await server.client.run(load.requests(seed), sequential=False)
+                answers = await serve(server, server.client.url, load, seed)
                 runs.append({"system": server.engine.name, "seed": seed, **figures(answers, Targets())})
                 server.freeze()
                 console.print(f"equal budget: {runs[-1]}", soft_wrap=True)
@@ -119,7 +120,7 @@ async def equal_budget(options: argparse.Namespace) -> dict[str, Any]:
         }
         for name in dict.fromkeys(run["system"] for run in runs)
     }
-    return {"budget_bytes": options.budget_mb << 20, "medians": medians, "runs": runs}
+    return {"budget_bytes": options.budget_mb << 20, "load": asdict(load), "medians": medians, "runs": runs}
 
 
 async def speed(options: argparse.Namespace) -> dict[str, Any]:

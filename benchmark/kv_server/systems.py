@@ -74,9 +74,9 @@ SYSTEMS: Mapping[str, Starter] = {
     "mixed": _with_budget("mixed", MIXED, {}, "full"),
     "int8 chat": _with_budget("int8 chat", "native:0.3,int8:0.4,int4:0.3", {Urgency.CHAT: "int8"}, "full"),
     "late": _with_budget("late", MIXED, {}),
-    "auto": _with_budget("auto", "auto", {}, "full"),
+    "auto": _with_budget("auto", "auto", {}),
     "strict": strict,
 }
 """System by its name: without a budget; all native; all int8; as the classes say, batch requests in int4, sealed as
 soon as a page is full; the same, and chat in int8; as the classes say, sealed once native memory runs short, as is the
-default; in regions that follow the requests, sealed at once, and that with strict checks."""
+default; in regions that follow the requests, the default, too, and that with strict checks."""

@@ -130,3 +130,15 @@ def test_pins_of_native_pages_leave_room_to_who_accepts_no_others():
     pins.follow(1.0, [0, 0, kv.tokens])
     assert not pins.pins
     kv.check()
+
+
+def test_what_is_made_coarser_is_not_lost():
+    kv = MixedKv("4m", "auto", late=True)
+    lost = kv.keeper.boundaries.lost
+    serve(kv, prompt(1, 12), BATCH)
+    kv.allocator.make_room(Format.NATIVE, free(kv) + 4)
+    assert not lost
+    serve(kv, prompt(2, 12), NATIVE_ONLY)
+    kv.allocator.make_room(Format.NATIVE, free(kv) + 4)
+    assert lost == {Format.NATIVE: 4}
+    kv.check()

@@ -171,9 +171,9 @@ class KvKeeper:
             self._patience = 0 if cooled else PATIENCE
 
     def _make_room(self, fmt: Format, pages: int) -> None:
-        if self.boundaries and pages > (free := self.allocator.pages.available(fmt)):
-            self.boundaries.lost[fmt] += pages - free
-        self._prefixes.make_room(fmt, pages)
+        lacking = self._prefixes.make_room(fmt, pages)
+        if self.boundaries and lacking:
+            self.boundaries.lost[fmt] += lacking
 
     def _seal_and_checkpoint(self, req: Any, *, up_to: int, **kwargs: Any) -> None:
         pages = self._full_pages(req, up_to)

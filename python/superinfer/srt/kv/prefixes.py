@@ -57,17 +57,20 @@ class Prefixes:
         """Whether the tree lets pages be made coarser."""
         return self._order is not None
 
-    def make_room(self, fmt: Format, pages: int) -> None:
+    def make_room(self, fmt: Format, pages: int) -> int:
         """See that so many pages of a format are free, as far as idle prefixes can do that.
 
         Pages of this format are first made coarser where the requests that share them accept it and there is room. Then
         prefixes go, least worth first: those that hold pages of this format, and those in whose place some of it fits.
+
+        Returns:
+            Pages of this format for which prefixes have to go.
         """
         if self._order is None or self._free(fmt) >= pages:
-            return
+            return max(pages - self._free(fmt), 0)
         left = self._compress(fmt, self._cooling(fmt), pages + SPARE_PAGES)
-        if self._free(fmt) >= pages:
-            return
+        if (lacking := pages - self._free(fmt)) <= 0:
+            return 0
         places = {fmt, *(coarser for page in left for coarser in fmt.coarser if coarser <= page.coarsest)}
         with closing(self._order.victims(places)) as victims:
             for node_id in victims:
@@ -77,6 +80,7 @@ class Prefixes:
                     break
                 if not left:
                     places.intersection_update({fmt})
+        return lacking
 
     def cool(self, fmt: Format, pages: int) -> bool:
         """Make pages of a format coarser until so many are free, if there is room; evict nothing.
