@@ -15,8 +15,8 @@ PACE_SHARE: Final = 0.85
 """Part of a stream's time to its next token that a step may take, at most: predictions err."""
 
 ERRORS: Final = 3.0
-"""What is left of it is so many times the mean error of predictions, at least: a stream that ends with a step that took
-longer than was thought has nobody to make up for it."""
+"""What is left of it is so many times the mean error of predictions of steps with prompts, at least: a stream that ends
+with a step that took longer than was thought has nobody to make up for it."""
 
 LEAST_PACE_SHARE: Final = 0.5
 """Part that a step may take however much predictions err."""
@@ -94,7 +94,7 @@ class Sizing:
 
 def pace_share(step_time: StepTime) -> float:
     """Part of a stream's time to its next token that a step may take, as far as predictions have been right."""
-    return max(min(PACE_SHARE, 1 - ERRORS * step_time.error), LEAST_PACE_SHARE)
+    return max(min(PACE_SHARE, 1 - ERRORS * step_time.prompt_error), LEAST_PACE_SHARE)
 
 
 def decode_load(columns: Columns, indices: Ints) -> StepLoad:

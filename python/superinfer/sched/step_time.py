@@ -11,6 +11,12 @@ MANY_TOKENS = 1 << 20
 MIN_PREFILL_TOKENS = 32
 """Steps with fewer prompt tokens say nothing about the price of one."""
 
+KNOWN = 8
+"""Observations after which prices are taken for known."""
+
+PAUSE = 0.3
+"""A step that errs by more has met with something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepLoad:
@@ -47,6 +53,10 @@ class StepTime:
     error: float = 0.0
     """Exponentially weighted mean of |predicted - taken| / taken: the calibration error that metrics show."""
 
+    prompt_error: float = 0.0
+    """The same of steps that compute a prompt, once their prices are known, and without pauses of the machine, which
+    nobody can plan for."""
+
     def observe(self, load: StepLoad, elapsed_us: int) -> None:
         """Learn from one step; steps of no measurable length teach nothing."""
         if elapsed_us <= 0 or not (load.decode_rows or load.prefill_tokens):
@@ -54,6 +64,8 @@ class StepTime:
         if self._reading.seen + self._computing.seen:
             relative = abs(self.predict_us(load) - elapsed_us) / elapsed_us
             self.error += 0.02 * (min(relative, OUTLIER) - self.error)
+            if load.prefill_tokens >= MIN_PREFILL_TOKENS and self._computing.seen >= KNOWN:
+                self.prompt_error += 0.02 * (min(relative, PAUSE) - self.prompt_error)
         if load.prefill_tokens >= MIN_PREFILL_TOKENS:
             self._computing.learn(_computing(load), float(elapsed_us))
         elif not load.prefill_tokens:

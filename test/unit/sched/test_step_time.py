@@ -45,6 +45,14 @@ def test_what_those_who_decode_read_beside_a_prompt_is_paid_on_top():
     assert 100 < fewer < more - 25
 
 
+def test_pauses_and_what_was_not_known_yet_do_not_count_as_errors_of_prompts():
+    learnt = StepTime()
+    for number in range(400):
+        load = StepLoad(4, 1_000, 64 + number % 150, 10_000)
+        learnt.observe(load, round(machine_us(load) * (20 if number % 50 == 49 else 1)))
+    assert learnt.prompt_error < 0.05 < learnt.error
+
+
 def test_the_calibration_error_is_small_once_learnt(step_time):
     assert step_time.error < 0.2
 
