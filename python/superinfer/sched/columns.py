@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from superinfer.sched.job import Job, Phase
+from superinfer.sched.job import NOT_IN_LINE, Job, Phase
 from superinfer.sched.service import TenantService
 
 Ints = NDArray[np.int64]
@@ -39,6 +39,7 @@ class Terms:
         prompt_tokens: Length of its prompt.
         first_due_us: When its first token is due, or ``NEVER``.
         last_due_us: When its last token is due, or ``NEVER``.
+        promised_us: When its first token is due, from its arrival, or ``NEVER``.
         tenant: Number of its tenant.
         pace_ms: Time per token; not a number where no pace is owed.
     """
@@ -48,6 +49,7 @@ class Terms:
     prompt_tokens: Ints
     first_due_us: Ints
     last_due_us: Ints
+    promised_us: Ints
     tenant: Ints
     pace_ms: Floats
 
@@ -90,6 +92,8 @@ class Columns:
         host_tokens: Tokens to load before the next one can come.
         remaining_tokens: Tokens still to be produced, as predicted; at least one.
         need_tokens: Tokens of KV it has after its next token, but for those elsewhere.
+        turn_tokens: Prompt tokens still to be computed until it would be done, had all been served by arrival; below
+            zero where that is past.
         started: Indices of those that have sent a token.
         streams: Those of them that have a pace.
     """
@@ -110,6 +114,7 @@ class Columns:
     host_tokens: Ints
     remaining_tokens: Ints
     need_tokens: Ints
+    turn_tokens: Ints
     started: Ints
     streams: Streams
 
@@ -121,12 +126,17 @@ class Reader:
     What never changes about a request is read once, and so are its expected length and its tier, which only
     the policy changes. Of one that is outside the pool, and was at the last pass, only its
     KV is looked at again: nothing else changes while it waits.
+
+    Attributes:
+        computed_tokens: Prompt tokens that were computed so far, whoever's.
     """
 
+    computed_tokens: int = 0
     _jobs: list[Job] = field(default_factory=list)
     _phase: Bytes = field(default_factory=lambda: np.empty(0, np.uint8))
-    _terms: Ints = field(default_factory=lambda: np.empty((6, 0), np.int64))
+    _terms: Ints = field(default_factory=lambda: np.empty((7, 0), np.int64))
     _pace_ms: Floats = field(default_factory=lambda: np.empty(0))
+    _line_end: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     _state: Ints = field(default_factory=lambda: np.empty((7, 0), np.int64))
     _tenants: dict[str | None, int] = field(default_factory=dict)
     _promised: bool = False
@@ -147,6 +157,7 @@ class Reader:
         elsewhere = _mostly_none([job.elsewhere_tokens for job in jobs])
         context = terms.prompt_tokens + np.maximum(generated - 1, 0)
         missing = np.maximum(context - computed, 0)
+        uncached = np.maximum(missing - host, 0)
         started = sent.nonzero()[0]
         streams = started[~np.isnan(terms.pace_ms[started])]
         pace_ms = terms.pace_ms[streams]
@@ -163,10 +174,11 @@ class Reader:
             waiting_since_us=waiting_since_us,
             computed_tokens=computed,
             missing_tokens=missing,
-            uncached_tokens=np.maximum(missing - host, 0),
+            uncached_tokens=uncached,
             host_tokens=np.minimum(missing, host),
             remaining_tokens=np.maximum(expected - generated, 1),
             need_tokens=np.maximum(context, computed) + 1 - elsewhere,
+            turn_tokens=self._turn_tokens(uncached),
             started=started,
             streams=Streams(streams, first_us[streams], sent[streams] * pace_ms * 1000, pace_ms * 1000),
         )
@@ -177,6 +189,17 @@ class Reader:
         for index, new in zip(moved.tolist(), tier[moved].tolist(), strict=True):
             self._jobs[index].tier = new
         self._state[-1] = tier
+
+    def _turn_tokens(self, uncached: Ints) -> Ints:
+        """Newcomers go to the end of the line, behind all that is still to be computed."""
+        new = (self._line_end == NOT_IN_LINE).nonzero()[0]
+        if new.size:
+            theirs = uncached[new]
+            before = self.computed_tokens + int(uncached.sum()) - int(theirs.sum())
+            self._line_end[new] = before + theirs.cumsum()
+            for index in new.tolist():
+                self._jobs[index].line_end_tokens = int(self._line_end[index])
+        return self._line_end - self.computed_tokens
 
     def _refresh(self, jobs: Sequence[Job], indices: Ints) -> None:
         some = [jobs[index] for index in indices.tolist()]
@@ -195,10 +218,11 @@ class Reader:
             self._tenants.clear()
         stay = np.empty(0, np.int64) if outnumbered else _still_there(self._jobs, jobs)
         new = jobs[len(stay) :]
-        terms = np.array([self._terms_of(job) for job in new], np.int64).reshape(-1, 6)
+        terms = np.array([self._terms_of(job) for job in new], np.int64).reshape(-1, 7)
         paces_ms = [job.state.slo.pace_ms for job in new]
         self._terms = np.concatenate([self._terms.take(stay, 1), terms.T], axis=1)
         self._pace_ms = np.concatenate([self._pace_ms[stay], [np.nan if ms is None else ms for ms in paces_ms]])
+        self._line_end = np.concatenate([self._line_end[stay], [job.line_end_tokens for job in new]]).astype(np.int64)
         state = np.zeros((7, len(new)), np.int64)
         state[_LATEST:] = [job.expected_tokens for job in new], [job.tier for job in new]
         self._state = np.concatenate([self._state.take(stay, 1), state], axis=1)
@@ -215,12 +239,13 @@ class Reader:
     def _terms_of(self, job: Job) -> tuple[int, ...]:
         state = job.state
         tenant = self._tenants.setdefault(state.slo.tenant, len(self._tenants))
-        due = (NEVER if us is None else us for us in (state.first_due_us, state.last_due_us))
+        promised_us = None if state.slo.ttft_ms is None else state.slo.ttft_ms * 1000
+        due = (NEVER if us is None else us for us in (state.first_due_us, state.last_due_us, promised_us))
         return state.seq, state.rank, job.prompt_tokens, *due, tenant
 
     def _columns_of_terms(self) -> Terms:
-        seq, rank, prompt_tokens, first_due_us, last_due_us, tenant = self._terms
-        return Terms(seq, rank, prompt_tokens, first_due_us, last_due_us, tenant, self._pace_ms)
+        seq, rank, prompt_tokens, first_due_us, last_due_us, promised_us, tenant = self._terms
+        return Terms(seq, rank, prompt_tokens, first_due_us, last_due_us, promised_us, tenant, self._pace_ms)
 
 
 def _still_there(before: list[Job], now: list[Job]) -> Ints:

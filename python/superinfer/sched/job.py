@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from superinfer.sched.state import SLOState
 
@@ -19,9 +20,14 @@ class Phase(IntEnum):
     """Rotated out. Its tokens are known; its KV may be in the pool, on the host, or nowhere."""
 
 
+NOT_IN_LINE: Final = -1
+"""Where the line ends with a request that no pass has seen yet: nowhere."""
+
+
 @dataclass(slots=True, eq=False)
 class Job:
-    """What decisions are made of. The engine, real or simulated, keeps it up to date; policies set ``tier`` only.
+    """What decisions are made of. The engine, real or simulated, keeps it up to date; policies set ``tier`` and
+    ``line_end_tokens`` only.
 
     Attributes:
         state: Promise and delivery.
@@ -36,6 +42,7 @@ class Job:
         slice_us: Engine time served since it was last admitted.
         waiting_since_us: Since when it has had no service.
         rotations: How often it was taken out.
+        line_end_tokens: Prompt tokens, whoever's, that will have been computed when it would be done by arrival.
         fixed: Whether it must not be taken out, in the engine's opinion.
         prefix: Identities of the leading blocks of its prompt, where requests may share some.
     """
@@ -52,6 +59,7 @@ class Job:
     slice_us: int = 0
     waiting_since_us: int = 0
     rotations: int = 0
+    line_end_tokens: int = NOT_IN_LINE
     fixed: bool = False
     prefix: tuple[int, ...] = ()
 

@@ -20,6 +20,7 @@ from superinfer.sched.shares import TierShares
 from superinfer.sched.sizing import LEAST_TOKENS, Sizing, decode_load
 from superinfer.sched.step_time import StepLoad, StepTime
 from superinfer.sched.tiers import Tiers
+from superinfer.sched.turn import times_left_us
 
 CALM: Final = 4
 """Steps are so many times as long where nothing has been promised for as long as a request may wait: decoding beside
@@ -53,8 +54,9 @@ class RotationPolicy:
     """Order by slack; a step as long as the tightest stream allows; rotation when somebody gains.
 
     Prompts that can be computed in time go by when they are due, but for the first to arrive, as long as that makes no
-    other late: neither short nor long ones wait longer than they need to. One that can no longer be on time gets a step
-    before them where all of them have much time to spare.
+    other late: neither short nor long ones wait longer than they need to. The longest is due when it would be done by
+    arrival, as far as the others can spare that, so that it is not passed by ever more of them. One that can no longer
+    be on time gets a step before them where all of them have much time to spare.
 
     Requests that owe nothing, or can no longer be on time, are a multi-level feedback queue within their class: a tier
     with shorter slices comes first, and a slower one when its share is due.
@@ -92,6 +94,7 @@ class RotationPolicy:
 
     def observe(self, load: StepLoad, elapsed_us: int) -> None:
         """A step was run."""
+        self._reader.computed_tokens += load.prefill_tokens
         self.step_time.observe(load, elapsed_us)
 
     def finish(self, job: Job) -> None:
@@ -146,7 +149,7 @@ class RotationPolicy:
         band = np.where(can_be_met, DUE, REST + columns.terms.rank)
         band[_eldest(columns, aged)] = AGED
         in_time = (waits & can_be_met).nonzero()[0]
-        due = self._due(owes, columns.terms.seq, waits, in_time)
+        due = self._due(columns, owes, in_time, token_us)
         turn = self._turn(columns.terms.rank, tier, waits & (band >= REST))
         place = np.where(band == DUE, due, turn)
         lent = borrower(columns, owes, in_time, first_due & (band >= REST), step_us)
@@ -154,11 +157,13 @@ class RotationPolicy:
             place[lent], band[lent] = due.min() - 1, DUE
         return Claims.ordered(columns, band, place, aged)
 
-    def _due(self, owes: Owed, seq: Ints, waits: Bools, prompts: Ints) -> Ints:
+    def _due(self, columns: Columns, owes: Owed, prompts: Ints, token_us: float) -> Ints:
         """Places of those that can be on time: streams by slack, prompts as the class says."""
-        place = np.where(waits, owes.left_us, owes.left_us - owes.estimate_us) // self.settings.bucket_us
+        place = (owes.left_us - owes.estimate_us) // self.settings.bucket_us
         if len(prompts):
-            first = first_to_go(owes.left_us[prompts], owes.estimate_us[prompts], seq[prompts])
+            left_us = times_left_us(columns, owes, prompts, token_us)
+            place[prompts] = left_us // self.settings.bucket_us
+            first = first_to_go(left_us, owes.estimate_us[prompts], columns.terms.seq[prompts])
             place[prompts[first]] = place.min() - 1
         return place
 

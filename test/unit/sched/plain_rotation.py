@@ -12,6 +12,7 @@ from superinfer.sched.rotation import CALM, RotationPolicy
 from superinfer.sched.sizing import LEAST_TOKENS, pace_share
 from superinfer.sched.step_time import StepLoad
 from superinfer.sched.tiers import DEMOTE_AT, PROMOTE_AT
+from superinfer.sched.turn import SPARED
 
 
 class PlainClaim(NamedTuple):
@@ -35,6 +36,15 @@ class PlainClaim(NamedTuple):
 
 class PlainRotation(RotationPolicy):
     """Learns like the policy of the package, and decides in its own way."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.computed_tokens = 0
+        self.line_ends = {}
+
+    def observe(self, load, elapsed_us):
+        super().observe(load, elapsed_us)
+        self.computed_tokens += load.prefill_tokens
 
     def decide(self, now_us, jobs, pool):
         options = self.settings
@@ -85,20 +95,51 @@ class PlainRotation(RotationPolicy):
             for index, (job, (left, estimate)) in enumerate(zip(jobs, owed, strict=True))
             if left is not None and job.missing_tokens and index not in late
         ]
-        first = first_to_go(prompts)
         lost = [index for index in late if bands[index] >= REST]
+        self._line_up(jobs)
+        may_pass = [one[3] for one in prompts] + [job for job in jobs if job.generated]
+        shortest_ms = min((job.state.slo.ttft_ms for job in may_pass if job.state.slo.ttft_ms is not None), default=0)
+        by_turn = self._with_one_by_its_turn(prompts, token_us, shortest_ms)
+        sooner = {index: left for left, index, *_ in by_turn}
+        first = first_to_go(by_turn)
         few = sum(owed[index][1] for index in lost) <= MOST_US
         lent = self._borrower(prompts, [jobs[index] for index in lost if few], step_us)
-        for job, band, old, (left, estimate) in zip(jobs, bands, aged, owed, strict=True):
+        for index, (job, band, old, (left, estimate)) in enumerate(zip(jobs, bands, aged, owed, strict=True)):
             if job is lent:
                 band, bucket = DUE, -2_000_000_000
             elif job is first and band == DUE:
                 bucket = -1_000_000_000
             elif band == DUE:
-                bucket = (left if job.missing_tokens else left - estimate) // self.settings.bucket_us
+                bucket = sooner.get(index, left - estimate) // self.settings.bucket_us
             else:
                 bucket = 0 if self._line(job) in turns else 1 + job.tier
             yield PlainClaim(band, bucket, self.service.served(job.state.slo.tenant), job.state.seq, old, job)
+
+    def _line_up(self, jobs):
+        """Newcomers go to the end of the line: what was computed, and all that is still to be."""
+        known = [job for job in jobs if job.state.seq in self.line_ends]
+        end = self.computed_tokens + sum(job.uncached_tokens for job in known)
+        for job in jobs:
+            if job.state.seq not in self.line_ends:
+                end += job.uncached_tokens
+                self.line_ends[job.state.seq] = end
+
+    def _with_one_by_its_turn(self, prompts, token_us, shortest_ms):
+        """Prompts, of which the longest, if it can be passed, has to be done by its turn, if the others have time."""
+        owe_a_first = [one for one in prompts if one[3].state.first_due_us is not None and not one[3].generated]
+        if not owe_a_first:
+            return prompts
+        longest = max(owe_a_first, key=lambda one: one[3].prompt_tokens)
+        turn_us = round(token_us * (self.line_ends[longest[3].state.seq] - self.computed_tokens))
+        if turn_us >= longest[0] or longest[3].state.slo.ttft_ms == shortest_ms:
+            return prompts
+        sooner = [(turn_us, *one[1:]) if one is longest else one for one in prompts]
+        end_us = 0
+        for one in sorted(sooner, key=lambda prompt: prompt[:2]):
+            end_us += one[2]
+            if end_us > (one[0] if one[1] == longest[1] else (1 - SPARED) * one[0]):
+                return prompts
+        return sooner
 
     def _borrower(self, prompts, lost, step_us):
         """Whom a step is lent to: of (left, index, cost, job) that are on time, each has to keep enough."""
