@@ -3,17 +3,39 @@
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from superinfer.cache.compiled import compiled
 from superinfer.cache.history import Floats
+from superinfer.cache.use import TENANT_BUCKETS, Use
 
 SAMPLE = 4
 """One node in so many is watched."""
 
 RATE = 0.002
-"""Step of the correction, in log odds per node watched."""
+"""Step of the correction for all nodes, in log odds per node watched."""
+
+LIMIT = 3.0
+"""Largest correction for all nodes, in log odds."""
+
+CLASSES = 8
+"""SLO classes are told apart up to this rank."""
+
+DOUBT = 20.0
+"""What a group of nodes has to show before its own correction is half of what was seen: information, of which a horizon
+that a node was watched in has a quarter at the most. A document of some hundred tokens is one piece of news, and many
+nodes."""
+
+MEMORY = 4000.0
+"""Horizons watched after which what a group has shown counts for 1/e."""
+
+GROUP_LIMIT = 9.0
+"""Largest correction for a group, in log odds."""
+
+STEEPEST = 1.5
+"""Largest factor for what the predictor says of a node beyond its mean."""
 
 FIRM = 30.0
 """Log odds that are as good as certain."""
@@ -21,29 +43,60 @@ FIRM = 30.0
 PAUSE_S = 0.5
 """Between two looks at what has reached the end of a horizon."""
 
-LIMIT = 3.0
-"""Largest correction, in log odds."""
+ALL = 0
+"""Row of what holds for all nodes; those of classes and tenants follow."""
+
+Groups = tuple[int, int]
+"""Rows of the class and the tenant of a node; ``ALL`` as long as there is only one."""
+
+
+class State(NamedTuple):
+    """What has been learnt, a row for each group of nodes and a column for each horizon.
+
+    Attributes:
+        shift: To be added to log odds.
+        slope: Factor for what the predictor says of a node beyond the mean of its class.
+        mean: That mean.
+        count: Nodes that it was taken of.
+        seen: Information seen, of each horizon; behind them, of all, and of the slope.
+    """
+
+    shift: Floats
+    slope: Floats
+    mean: Floats
+    count: Floats
+    seen: Floats
 
 
 @dataclass(slots=True)
 class _Watched:
     slot: int
     since_s: float
-    chances: list[float]
+    logits: Floats
+    groups: Groups
     passed: int = 0
     """Horizons that it is known not to have been used in."""
 
 
 class Calibration:
-    """A correction of the log odds for each horizon, by stochastic gradient of the likelihood.
+    """A correction of the log odds for each horizon: one for all nodes, and one for each SLO class and each tenant.
+
+    That for all moves slowly, by stochastic gradient of the likelihood: a predictor knows more than a minute of traffic
+    does. It has not seen the classes and tenants of this server, however. How these differ is learnt by Newton's steps,
+    as far as there is evidence: fast at first, and slower the more is known. A part of it holds for all horizons, so
+    that what does not come back soon is not believed to come back late. And where what the predictor says of single
+    nodes of a class does not come true, it counts for less.
 
     Each horizon has a queue of the watched nodes that have not been used in the earlier ones. As a horizon is equally
     long for all, queues are in order of time, and whoever reaches its end is at the front.
     """
 
     def __init__(self, edges_s: list[float]) -> None:
-        self.shift = np.zeros(len(edges_s), np.float32)
-        self._shift = [0.0] * len(edges_s)  # the same, where reading one is cheap
+        rows, horizons = 1 + CLASSES + TENANT_BUCKETS, len(edges_s)
+        sizes = (horizons, 1, horizons, horizons, horizons + 2)
+        self.state = State(*(np.zeros((rows, size), np.float32) for size in sizes))
+        self.state.slope.fill(1.0)
+        self._known: tuple[set[int], set[int]] = (set(), set())
         self._next_s = 0.0
         self._edges_s = edges_s
         self._queues: list[deque[_Watched]] = [deque() for _ in edges_s]
@@ -53,16 +106,23 @@ class Calibration:
         """Whether the node is one of those that are watched."""
         return slot % SAMPLE == 0
 
-    def apply(self, logits: Floats) -> Floats:
-        """The corrected log odds, kept to what exponentials can bear."""
-        return corrected(logits, self.shift)
+    def groups(self, use: Use) -> Groups:
+        """Whose corrections hold for what this request has used. Where all are alike, that for all does."""
+        classes, tenants = self._known
+        rank, tenant = min(use.slo_class, CLASSES - 1), use.tenant % TENANT_BUCKETS
+        classes.add(rank)
+        tenants.add(tenant)
+        return 1 + rank if len(classes) > 1 else ALL, 1 + CLASSES + tenant if len(tenants) > 1 else ALL
 
-    def watch(self, slot: int, now_s: float, logits: Floats) -> None:
+    def apply(self, logits: Floats, groups: Groups) -> Floats:
+        """The corrected log odds, kept to what exponentials can bear."""
+        return corrected(logits, self.state, *groups)
+
+    def watch(self, slot: int, now_s: float, logits: Floats, groups: Groups) -> None:
         """The node was used, and this was predicted for what comes next."""
         if (before := self._current.get(slot)) is not None:
-            self._learn(before, now_s - before.since_s)
-        chances = hazards(self.apply(logits)).tolist()
-        watched = self._current[slot] = _Watched(slot, now_s, chances)
+            self._learn(before, bisect_right(self._edges_s, now_s - before.since_s), used=True)
+        watched = self._current[slot] = _Watched(slot, now_s, logits, groups)
         self._queues[0].append(watched)
 
     def advance(self, now_s: float) -> None:
@@ -76,7 +136,7 @@ class Calibration:
                 watched = queue.popleft()
                 if self._current.get(watched.slot) is not watched:
                     continue
-                self._pass(watched, index + 1)
+                self._learn(watched, index + 1, used=False)
                 if index + 1 < len(self._edges_s):
                     self._queues[index + 1].append(watched)
                 else:
@@ -86,33 +146,61 @@ class Calibration:
         """The node's history is gone: what becomes of it will not be known."""
         self._current.pop(slot, None)
 
-    def _learn(self, watched: _Watched, gap_s: float) -> None:
-        horizon = bisect_right(self._edges_s, gap_s)
-        self._pass(watched, horizon)
-        if horizon < len(self._edges_s):
-            self._move(horizon, RATE * (1.0 - watched.chances[horizon]))
-
-    def _pass(self, watched: _Watched, horizons: int) -> None:
-        for index in range(watched.passed, horizons):
-            self._move(index, -RATE * watched.chances[index])
+    def _learn(self, watched: _Watched, horizons: int, *, used: bool) -> None:
+        """The node was not used in the first ``horizons``, and in the next one it was, or that is not known."""
+        learn(self.state, watched.logits, watched.passed, horizons, used, *watched.groups)
         watched.passed = max(watched.passed, horizons)
-
-    def _move(self, index: int, by: float) -> None:
-        moved = self._shift[index] + by
-        moved = -LIMIT if moved < -LIMIT else LIMIT if moved > LIMIT else moved
-        self._shift[index] = self.shift[index] = moved
 
 
 @compiled
-def corrected(logits: Floats, shift: Floats) -> Floats:
-    """Their sum, kept to what exponentials can bear."""
+def corrected(logits: Floats, state: State, rank: int, tenant: int) -> Floats:
+    """The log odds of a node of this class and tenant, kept to what exponentials can bear."""
     out = np.empty_like(logits)
     for index in range(len(logits)):
-        out[index] = min(max(logits[index] + shift[index], np.float32(-FIRM)), np.float32(FIRM))
+        out[index] = corrected_at(index, logits[index], state, rank, tenant)
     return out
 
 
 @compiled
-def hazards(logits: Floats) -> Floats:
-    """Chances from log odds."""
-    return np.float32(1) / (np.float32(1) + np.exp(-logits))
+def corrected_at(index: int, logit: float, state: State, rank: int, tenant: int) -> float:
+    """The same for one horizon."""
+    shift, mean = state.shift, state.mean
+    moved = logit + shift[ALL, index]
+    if rank != ALL:
+        moved += (state.slope[rank, 0] - np.float32(1)) * (logit - mean[rank, index]) + shift[rank, index]
+    if tenant != ALL:
+        moved += shift[tenant, index]
+    return min(max(moved, np.float32(-FIRM)), np.float32(FIRM))
+
+
+@compiled
+def learn(state: State, logits: Floats, first: int, horizons: int, used: bool, rank: int, tenant: int) -> None:
+    """A node was not used in the horizons from ``first`` on, and in the one after ``horizons`` it was if ``used``."""
+    shift, slope, mean, count, seen = state
+    fade = np.float32(1.0 - 1.0 / MEMORY)
+    for index in range(first, min(horizons + used, len(logits))):
+        chance = 1.0 / (1.0 + np.exp(-corrected_at(index, logits[index], state, rank, tenant)))
+        error, information = (1.0 if index == horizons else 0.0) - chance, chance * (1.0 - chance)
+        shift[ALL, index] = min(max(shift[ALL, index] + RATE * error, -LIMIT), LIMIT)
+        if tenant != ALL:
+            learn_shift(shift[tenant], seen[tenant], index, error, information)
+        if rank == ALL:
+            continue
+        learn_shift(shift[rank], seen[rank], index, error, information)
+        beyond = logits[index] - mean[rank, index]
+        count[rank, index] = count[rank, index] * fade + 1
+        mean[rank, index] += beyond / count[rank, index]
+        seen[rank, -1] = seen[rank, -1] * fade + information * beyond * beyond
+        slope[rank, 0] = min(max(slope[rank, 0] + error * beyond / (DOUBT + seen[rank, -1]), 0.0), STEEPEST)
+
+
+@compiled
+def learn_shift(shift: Floats, seen: Floats, index: int, error: float, information: float) -> None:
+    """A step of a group's correction, for one horizon and for all of them."""
+    fade = np.float32(1.0 - 1.0 / MEMORY)
+    seen[index] = seen[index] * fade + information
+    seen[-2] = seen[-2] * fade + information
+    common = error / (DOUBT + seen[-2])
+    for other in range(len(shift)):
+        by = common + (error / (DOUBT + seen[index]) if other == index else 0.0)
+        shift[other] = min(max(shift[other] + by, -GROUP_LIMIT), GROUP_LIMIT)

@@ -121,7 +121,7 @@ class Guarded(Rule[NodeId]):
             shadow.make_room(use.time_s)
         fade = exp(-self._sampled / self._window_tokens)
         self.lead_tokens = self.lead_tokens * fade + self._ahead
-        self._noise = self._noise * fade + self._ahead**2
+        self._noise = self._noise * fade**2 + self._ahead**2
         self._ahead = self._sampled = 0
         self.decide()
 

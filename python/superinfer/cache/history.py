@@ -32,10 +32,12 @@ class History:
     Args:
         unit: What a token counts for. The predictor learnt from blocks of 512 tokens; where prompts are cut into
             smaller ones, tokens count for more, so that the numbers look alike.
+        sees_classes: Whether the predictor knows SLO classes; if not, all uses are of one.
     """
 
-    def __init__(self, unit: float = 1.0) -> None:
+    def __init__(self, unit: float = 1.0, *, sees_classes: bool = True) -> None:
         self._unit = unit
+        self._sees_classes = sees_classes
         self.items: Floats = np.zeros((0, ITEMS, ITEM_FEATURES), np.float32)
         self.static: Floats = np.zeros((0, STATIC_FEATURES), np.float32)
         self.seen = np.zeros(0, np.int32)
@@ -92,7 +94,7 @@ class History:
             unit * max(prompt_tokens - use.new_tokens, 0),
             unit * use.new_tokens,
             unit * use.output_tokens,
-            use.slo_class,
+            use.slo_class * self._sees_classes,
             int(nodes.kind[slot]),
             use.tenant % TENANT_BUCKETS,
             unit * depth,

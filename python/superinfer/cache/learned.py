@@ -20,7 +20,7 @@ class Learned(Rule[NodeId]):
     """Predicts once per use; from then on a price depends on the time since, and changes only where a horizon ends."""
 
     def __init__(self, predictor: Predictor, cost: Cost | None = None, unit: float = 1.0) -> None:
-        self.history = History(unit)
+        self.history = History(unit, sees_classes=predictor.sees_classes)
         self.calibration = Calibration(predictor.edges_s.tolist())
         self.predictor = predictor
         self.cost = cost or Cost()
@@ -78,13 +78,13 @@ class Learned(Rule[NodeId]):
 
     def corrected_logits(self, slot: int) -> Floats:
         """What the predictor says of a node's next use, as far as experience has corrected it."""
-        return self.calibration.apply(self._logits(slot))
+        return self.calibration.apply(self._logits(slot), self.calibration.groups(self.nodes.last[slot]))
 
     def _observe(self, slot: int, use: Use) -> None:
         self._prices.pop(slot, None)
         self.calibration.advance(use.time_s)
         if self.calibration.wants(slot):
-            self.calibration.watch(slot, use.time_s, self._logits(slot))
+            self.calibration.watch(slot, use.time_s, self._logits(slot), self.calibration.groups(use))
 
     def _logits(self, slot: int) -> Floats:
         return self.predictor.logits(self.history, np.array([slot])).reshape(-1)
