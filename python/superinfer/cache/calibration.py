@@ -2,10 +2,11 @@
 
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from superinfer.cache.compiled import compiled
 from superinfer.cache.history import Floats
@@ -68,14 +69,50 @@ class State(NamedTuple):
     seen: Floats
 
 
-@dataclass(slots=True)
-class _Watched:
-    slot: int
-    since_s: float
-    logits: Floats
-    groups: Groups
-    passed: int = 0
-    """Horizons that it is known not to have been used in."""
+class Watched:
+    """Predictions that are followed until what they were about has happened, in arrays, so that many are judged at once.
+
+    Attributes:
+        logits: Of each, what was predicted.
+        groups: Rows of the corrections that hold for it.
+        passed: Horizons that its node is known not to have been used in.
+        since_s: When it was made.
+        slot: Whose it is.
+    """
+
+    def __init__(self, horizons: int) -> None:
+        self.logits: Floats = np.zeros((0, horizons), np.float32)
+        self.groups = np.zeros((0, 2), np.int32)
+        self.passed = np.zeros(0, np.int32)
+        self.since_s: list[float] = []
+        self.slot: list[int] = []
+        self._free: list[int] = []
+
+    def add(self, slot: int, now_s: float, logits: Floats, groups: Groups) -> int:
+        """Follow one more; returns its number."""
+        if self._free:
+            number = self._free.pop()
+            self.since_s[number], self.slot[number] = now_s, slot
+        else:
+            number = len(self.slot)
+            self.since_s.append(now_s)
+            self.slot.append(slot)
+            if number == len(self.passed):
+                self._grow()
+        self.logits[number], self.groups[number], self.passed[number] = logits, groups, 0
+        return number
+
+    def drop(self, number: int) -> None:
+        """It is not looked at any more, and its number may be given to another."""
+        self._free.append(number)
+
+    def _grow(self) -> None:
+        size = max(2 * len(self.passed), 1024)
+        for name in ("logits", "groups", "passed"):
+            old = getattr(self, name)
+            new = np.zeros((size, *old.shape[1:]), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
 
 
 class Calibration:
@@ -99,8 +136,9 @@ class Calibration:
         self._known: tuple[set[int], set[int]] = (set(), set())
         self._next_s = 0.0
         self._edges_s = edges_s
-        self._queues: list[deque[_Watched]] = [deque() for _ in edges_s]
-        self._current: dict[int, _Watched] = {}
+        self._queues: list[deque[int]] = [deque() for _ in edges_s]
+        self._watched = Watched(horizons)
+        self._current: dict[int, int] = {}
 
     def wants(self, slot: int) -> bool:
         """Whether the node is one of those that are watched."""
@@ -120,36 +158,56 @@ class Calibration:
 
     def watch(self, slot: int, now_s: float, logits: Floats, groups: Groups) -> None:
         """The node was used, and this was predicted for what comes next."""
-        if (before := self._current.get(slot)) is not None:
-            self._learn(before, bisect_right(self._edges_s, now_s - before.since_s), used=True)
-        watched = self._current[slot] = _Watched(slot, now_s, logits, groups)
-        self._queues[0].append(watched)
+        self.watch_all({slot: (now_s, groups)}, logits.reshape(1, -1))
+
+    def watch_all(self, uses: Mapping[int, tuple[float, Groups]], logits: Floats) -> None:
+        """The same for several nodes: when each was used, and its row of predictions."""
+        before = [(self._current[slot], now_s) for slot, (now_s, _) in uses.items() if slot in self._current]
+        if before:
+            since_s = self._watched.since_s
+            reached = [bisect_right(self._edges_s, now_s - since_s[number]) for number, now_s in before]
+            self._learn([number for number, _ in before], reached, used=True)
+        for (slot, (now_s, groups)), row in zip(uses.items(), logits, strict=True):
+            number = self._current[slot] = self._watched.add(slot, now_s, row, groups)
+            self._queues[0].append(number)
+
+    def due(self, now_s: float) -> bool:
+        """Whether ``advance`` would look at what has reached the end of a horizon."""
+        return now_s >= self._next_s
 
     def advance(self, now_s: float) -> None:
         """Learn from nodes that were not used up to the end of a horizon."""
-        if now_s < self._next_s:
+        if not self.due(now_s):
             return
         self._next_s = now_s + PAUSE_S
+        current, slot, since_s = self._current, self._watched.slot, self._watched.since_s
         for index, edge_s in enumerate(self._edges_s):
-            queue = self._queues[index]
-            while queue and queue[0].since_s + edge_s <= now_s:
-                watched = queue.popleft()
-                if self._current.get(watched.slot) is not watched:
-                    continue
-                self._learn(watched, index + 1, used=False)
-                if index + 1 < len(self._edges_s):
-                    self._queues[index + 1].append(watched)
+            queue, ended = self._queues[index], list[int]()
+            while queue and since_s[queue[0]] + edge_s <= now_s:
+                number = queue.popleft()
+                if current.get(slot[number]) == number:
+                    ended.append(number)
                 else:
-                    del self._current[watched.slot]
+                    self._watched.drop(number)
+            if not ended:
+                continue
+            self._learn(ended, [index + 1] * len(ended), used=False)
+            if index + 1 < len(self._edges_s):
+                self._queues[index + 1].extend(ended)
+                continue
+            for number in ended:
+                del current[slot[number]]
+                self._watched.drop(number)
 
     def forget(self, slot: int) -> None:
         """The node's history is gone: what becomes of it will not be known."""
         self._current.pop(slot, None)
 
-    def _learn(self, watched: _Watched, horizons: int, *, used: bool) -> None:
-        """The node was not used in the first ``horizons``, and in the next one it was, or that is not known."""
-        learn(self.state, watched.logits, watched.passed, horizons, used, *watched.groups)
-        watched.passed = max(watched.passed, horizons)
+    def _learn(self, numbers: list[int], horizons: list[int], *, used: bool) -> None:
+        """The nodes were not used in so many first horizons, and in the next one they were, or that is not known."""
+        watched = self._watched
+        arrays = (watched.logits, watched.groups, watched.passed)
+        learn_all(self.state, np.array(numbers), np.array(horizons), used, *arrays)
 
 
 @compiled
@@ -171,6 +229,23 @@ def corrected_at(index: int, logit: float, state: State, rank: int, tenant: int)
     if tenant != ALL:
         moved += shift[tenant, index]
     return min(max(moved, np.float32(-FIRM)), np.float32(FIRM))
+
+
+@compiled
+def learn_all(
+    state: State,
+    numbers: NDArray[np.int64],
+    horizons: NDArray[np.int64],
+    used: bool,
+    logits: Floats,
+    groups: NDArray[np.int32],
+    passed: NDArray[np.int32],
+) -> None:
+    """``learn`` from these predictions, one after the other."""
+    for index in range(len(numbers)):
+        number, reached = numbers[index], horizons[index]
+        learn(state, logits[number], passed[number], reached, used, groups[number, 0], groups[number, 1])
+        passed[number] = max(passed[number], reached)
 
 
 @compiled

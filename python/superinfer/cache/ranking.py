@@ -65,26 +65,30 @@ class Ranking:
 
 
 class GroupedRanking:
-    """A ranking of items that belong to few groups, of which the least can be had for some groups only."""
+    """A ranking of items that belong to few groups, of which the least can be had for some groups only.
+
+    Attributes:
+        groups: Of each item.
+    """
 
     def __init__(self) -> None:
+        self.groups: dict[int, int] = {}
         self._rankings: dict[int, Ranking] = {}
-        self._group_of: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return len(self._group_of)
+        return len(self.groups)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._group_of)
+        return iter(self.groups)
 
     def __contains__(self, item: int) -> bool:
-        return item in self._group_of
+        return item in self.groups
 
     def put(self, item: int, key: Key, group: int) -> None:
         """Add the item, or give it another key or group."""
-        if self._group_of.get(item, group) != group:
+        if self.groups.get(item, group) != group:
             self.drop(item)
-        self._group_of[item] = group
+        self.groups[item] = group
         ranking = self._rankings.get(group)
         if ranking is None:
             ranking = self._rankings[group] = Ranking()
@@ -92,7 +96,7 @@ class GroupedRanking:
 
     def drop(self, item: int) -> None:
         """Take the item out, if it is in."""
-        group = self._group_of.pop(item, None)
+        group = self.groups.pop(item, None)
         if group is not None:
             self._rankings[group].drop(item)
 
@@ -102,7 +106,7 @@ class GroupedRanking:
         found = [least for each in rankings if (least := each.first()) is not None]
         if not found:
             return None
-        _, item = min(found)
+        _, item = found[0] if len(found) == 1 else min(found)
         self.drop(item)
         return item
 
