@@ -6,7 +6,6 @@ evict blocks and do, as in the servers; ``belady`` knows the future.
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -122,7 +121,7 @@ def _ends(event: Event) -> list[int]:
 
 def _results(found: Mapping[str, Sequence[Mapping[str, int]]], pool_tokens: int) -> list[dict[str, Any]]:
     """A row for each rule: medians over the seeds, and how they compare with the best of SGLang's rules."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"rule": name, "pool_tokens": pool_tokens, **{key: median(run[key] for run in runs) for key in runs[0]}}
         for name, runs in found.items()
     ]
@@ -157,4 +156,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

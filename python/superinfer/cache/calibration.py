@@ -58,19 +58,19 @@ class State(NamedTuple):
         shift: To be added to log odds.
         slope: Factor for what the predictor says of a node beyond the mean of its class.
         mean: That mean.
-        count: Nodes that it was taken of.
+        taken: Nodes that it was taken of.
         seen: Information seen, of each horizon; behind them, of all, and of the slope.
     """
 
     shift: Floats
     slope: Floats
     mean: Floats
-    count: Floats
+    taken: Floats
     seen: Floats
 
 
 class Watched:
-    """Predictions that are followed until what they were about has happened, in arrays, so that many are judged at once.
+    """Predictions that are followed until it is known what became of them: in arrays, so that many are judged at once.
 
     Attributes:
         logits: Of each, what was predicted.
@@ -228,7 +228,8 @@ def corrected_at(index: int, logit: float, state: State, rank: int, tenant: int)
         moved += (state.slope[rank, 0] - np.float32(1)) * (logit - mean[rank, index]) + shift[rank, index]
     if tenant != ALL:
         moved += shift[tenant, index]
-    return min(max(moved, np.float32(-FIRM)), np.float32(FIRM))
+    bounded: float = min(max(moved, np.float32(-FIRM)), np.float32(FIRM))
+    return bounded
 
 
 @compiled
@@ -251,7 +252,7 @@ def learn_all(
 @compiled
 def learn(state: State, logits: Floats, first: int, horizons: int, used: bool, rank: int, tenant: int) -> None:
     """A node was not used in the horizons from ``first`` on, and in the one after ``horizons`` it was if ``used``."""
-    shift, slope, mean, count, seen = state
+    shift, slope, mean, taken, seen = state
     fade = np.float32(1.0 - 1.0 / MEMORY)
     for index in range(first, min(horizons + used, len(logits))):
         chance = 1.0 / (1.0 + np.exp(-corrected_at(index, logits[index], state, rank, tenant)))
@@ -263,8 +264,8 @@ def learn(state: State, logits: Floats, first: int, horizons: int, used: bool, r
             continue
         learn_shift(shift[rank], seen[rank], index, error, information)
         beyond = logits[index] - mean[rank, index]
-        count[rank, index] = count[rank, index] * fade + 1
-        mean[rank, index] += beyond / count[rank, index]
+        taken[rank, index] = taken[rank, index] * fade + 1
+        mean[rank, index] += beyond / taken[rank, index]
         seen[rank, -1] = seen[rank, -1] * fade + information * beyond * beyond
         slope[rank, 0] = min(max(slope[rank, 0] + error * beyond / (DOUBT + seen[rank, -1]), 0.0), STEEPEST)
 

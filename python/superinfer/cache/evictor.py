@@ -181,7 +181,7 @@ class Evictor(Generic[NodeId]):
             self._unranked.update(dict.fromkeys(self._leaves))
         self._rank()
         freed = 0
-        while freed < need_tokens and (slot := self._leaves.pop(groups)) is not None:
+        while freed < need_tokens and (slot := self._next_leaf(groups)) is not None:
             self._offered[slot] = None
             freed += self.nodes.tokens[slot]
             if (above := self.nodes.parent[slot]) != NONE:
@@ -251,6 +251,18 @@ class Evictor(Generic[NodeId]):
             put(slot, key, stored[slot].group)
             note(slot, until_s)
         self._unranked.clear()
+
+    def _next_leaf(self, groups: Collection[int] | None) -> int | None:
+        """Take out the leaf that goes first."""
+        while (first := self._leaves.first(groups)) is not None:
+            key, slot = first
+            now, until_s = self._rule.key(slot, self._now_s)
+            if now == key:
+                self._leaves.drop(slot)
+                return slot
+            self._leaves.put(slot, now, self.nodes.stored[slot].group)
+            self._changes.note(slot, until_s)
+        return None
 
     def _leave(self, above: int, by: int) -> None:
         if above == NONE:

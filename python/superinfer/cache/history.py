@@ -97,6 +97,11 @@ class History:
         self._settle()
         return self._uses
 
+    def columns(self) -> tuple[Floats, Floats, NDArray[np.int32], NDArray[np.int32]]:
+        """``static``, ``items``, ``codes`` and ``seen``."""
+        self._settle()
+        return self._static, self._items, self._codes, self._seen
+
     def born(self, nodes: Nodes[NodeId], slot: int, use: Use) -> None:
         """A node has appeared."""
         parent = nodes.parent[slot]
@@ -131,12 +136,12 @@ class History:
             self._use = use
             slo_class = use.slo_class * self._sees_classes
             found = max(use.prompt_tokens - use.new_tokens, 0)
-            self._noted_uses.extend((use.time_s, use.prompt_tokens, found, use.new_tokens, use.output_tokens, slo_class))
+            self._noted_uses.extend(
+                (use.time_s, use.prompt_tokens, found, use.new_tokens, use.output_tokens, slo_class)
+            )
         number = len(self._noted_uses) // USE_NUMBERS - 1
         codes = nodes.kind[slot] * TENANT_BUCKETS + use.tenant % TENANT_BUCKETS
-        self._noted.extend(
-            (slot, parent, siblings, counted, number, codes, nodes.depth[slot], nodes.tokens[slot])
-        )
+        self._noted.extend((slot, parent, siblings, counted, number, codes, nodes.depth[slot], nodes.tokens[slot]))
 
     def _settle(self) -> None:
         """Carry over to the arrays what was noted."""
@@ -172,9 +177,10 @@ def play(
     last_s: NDArray[np.float64],
     born_s: NDArray[np.float64],
 ) -> None:
-    """What has happened to nodes, one after the other: ``[slot, parent, siblings, counted, use, codes, depth, tokens]``.
+    """What has happened to nodes, one after the other.
 
-    Uses are ``[time, prompt tokens, those matched, those new, tokens answered, class]``.
+    Rows are ``[slot, parent, siblings, counted, use, codes, depth, tokens]``. Uses are
+    ``[time, prompt tokens, those matched, those new, tokens answered, class]``.
     """
     for number in range(len(rows)):
         row = rows[number]

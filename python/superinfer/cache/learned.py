@@ -75,9 +75,19 @@ class Learned(Rule[NodeId]):
         if row is None:
             row = self._price(slot)
         horizon = bisect_right(edges_s, now_s - last.time_s)
-        until_s = last.time_s + edges_s[horizon] if horizon < len(edges_s) else inf
-        price = row[horizon] if stored is PLAIN else row[horizon] - stored.price_steps
+        price, until_s = row[horizon], inf
+        for index in range(horizon + 1, len(row)):
+            if row[index] < price:
+                until_s = last.time_s + edges_s[index - 1]
+                break
+        if stored is not PLAIN:
+            price -= stored.price_steps
         return (price, last.seq, -nodes.depth[slot]), until_s
+
+    def holds_until_s(self, slot: int, now_s: float) -> float:
+        """The time up to which a node's price is what it is now, if nothing happens."""
+        last_s = self.nodes.last[slot].time_s
+        return last_s + self._horizon(now_s - last_s)[1]
 
     def chance(self, slot: int, now_s: float, within_s: float) -> tuple[float, float]:
         """Of a use within so many seconds from now on, and the time up to which that is so if nothing happens."""

@@ -37,6 +37,10 @@ class Ranking:
             self._heap = [(key, item) for item, key in self._keys.items()]
             heapify(self._heap)
 
+    def key(self, item: int) -> Key:
+        """That of an item that is in."""
+        return self._keys[item]
+
     def drop(self, item: int) -> None:
         """Take the item out, if it is in."""
         self._keys.pop(item, None)
@@ -100,19 +104,17 @@ class GroupedRanking:
         if group is not None:
             self._rankings[group].drop(item)
 
-    def pop(self, groups: Collection[int] | None = None) -> int | None:
-        """Take the least item of these groups out, or of all; None if there is none."""
+    def first(self, groups: Collection[int] | None = None) -> tuple[Key, int] | None:
+        """The least item of these groups, or of all, and its key; None if there is none."""
         rankings = [each for group, each in self._rankings.items() if groups is None or group in groups]
+        if len(rankings) == 1:
+            return rankings[0].first()
         found = [least for each in rankings if (least := each.first()) is not None]
-        if not found:
-            return None
-        _, item = found[0] if len(found) == 1 else min(found)
-        self.drop(item)
-        return item
+        return min(found, default=None)
 
 
 Place = Callable[[int, float], tuple[Key, float]]
-"""Of an item at a time, its key and until when that holds."""
+"""Of an item at a time, its key, and until when that is no lower."""
 
 
 class TimedRanking:
@@ -154,6 +156,11 @@ class TimedRanking:
         """The least item, which stays, by the places as they were last looked at; None if there is none."""
         return self._order.least()
 
-    def pop(self) -> int | None:
-        """Take that item out."""
-        return self._order.pop()
+    def pop(self, now_s: float) -> int | None:
+        """Take the least item out, by the places as they are now."""
+        while (first := self._order.first()) is not None:
+            key, item = first
+            self.put(item, now_s)
+            if self._order.key(item) == key:
+                return self._order.pop()
+        return None

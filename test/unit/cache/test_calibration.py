@@ -51,15 +51,15 @@ def test_what_is_forgotten_teaches_nothing():
     assert not corrections.state.shift.any()
 
 
-def traffic(corrections, seconds, logits_of=lambda number: np.zeros(3, np.float32)):
+def traffic(corrections, seconds, horizons=3):
     """Each second a document of four blocks that never comes back, and a chat that does, again and again."""
     _, chat, scan = (corrections.groups(use(1, 0.0, slo_class=rank)) for rank in (2, 0, 2))
     for second in range(seconds):
         corrections.advance(float(second))
         for block in range(4):
-            corrections.watch(1000 + 4 * second + block, float(second), logits_of(block), scan)
+            corrections.watch(1000 + 4 * second + block, float(second), np.zeros(horizons, np.float32), scan)
             if second % 3 == 0:
-                corrections.watch(block, float(second), np.zeros(3, np.float32), chat)
+                corrections.watch(block, float(second), np.zeros(horizons, np.float32), chat)
     return chat, scan
 
 
@@ -73,7 +73,7 @@ def test_a_class_that_never_comes_back_is_known_within_a_minute():
 
 def test_horizons_that_nobody_has_reached_yet_are_judged_by_those_before():
     corrections = Calibration([1.0, 2.0, 4.0, 1000.0])
-    _, scan = traffic(corrections, 60, lambda _: np.zeros(4, np.float32))
+    _, scan = traffic(corrections, 60, horizons=4)
     found = 1 / (1 + np.exp(-corrections.apply(np.zeros(4, np.float32), scan)))
     assert found[3] < 0.2
 
