@@ -1,7 +1,8 @@
 """Which prefixes a server keeps, and what that is worth: ``python -m benchmark.cache_server --json FILE --plot FILE``.
 
-Every system is SuperInfer with its scheduler and kernels; they differ in what is evicted. About a quarter of an hour on
-two quiet cores. The file is written anew after every load, so that a run that is cut short has not been for nothing.
+Every system is SuperInfer with its scheduler and kernels; they differ in what is evicted. About three quarters of an
+hour on two quiet cores. The file is written anew after every load, so that a run that is cut short has not been for
+nothing.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import msgspec
 
 from benchmark import ending
 from benchmark.arguments import subset
-from benchmark.cache_load import CacheLoad, working_set
+from benchmark.cache_load import CacheLoad, add_load_arguments, pool_for
 from benchmark.engine import machine
 from benchmark.engine.client import Answer, EngineError
 from benchmark.engine.engines import ENGINES, Engine, Setting
@@ -58,11 +59,8 @@ of that server. All others are SGLang's own rules in SGLang's own cache."""
 
 OURS = ("learned", "trained")
 
-DEFAULT = tuple(name for name in SYSTEMS if name != "priority")
-"""Requests here have no priorities: ``priority`` is ``lru``."""
-
-LEAST_POOL = 2.0
-"""Memory holds at least so many of the longest requests: with less, it is not eviction that is measured."""
+PRIORITIES: Mapping[Urgency, int] = {Urgency.BATCH: 0, Urgency.AGENT: 1, Urgency.CHAT: 1}
+"""What requests tell the system of that name: SGLang's rule does best here if only documents have a lower one."""
 
 BARS = {"chat_ttft_p99_ms": 0.75, "prefill_tokens": 0.8}
 """Figure, and the part of the best other system's that is the aim; throughput should be no lower."""
@@ -92,30 +90,26 @@ class System:
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmark.cache_server", description="Eviction on a real server.")
-    parser.add_argument("--quick", action="store_true", help="one seed of 20 s after 45 s of learning")
+    parser.add_argument("--quick", action="store_true", help="one seed of 45 s after 60 s of learning")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it; needs matplotlib")
-    parser.add_argument("--systems", type=subset(SYSTEMS), default=DEFAULT, metavar="NAME,...", help=", ".join(SYSTEMS))
-    parser.add_argument("--seeds", type=int, default=2, help="loads (%(default)s; --quick: 1)")
-    parser.add_argument("--chats-per-s", type=float, default=0.6, help="conversations that begin (%(default)s)")
-    parser.add_argument("--agents-per-s", type=float, default=0.15, help="agents (%(default)s)")
-    parser.add_argument("--documents-per-s", type=float, default=0.6, help="documents (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=45.0, help="length of a load (%(default)s)")
-    parser.add_argument("--learn-s", type=float, default=60.0, help="load of the same kind before that (%(default)s)")
-    parser.add_argument("--warm-s", type=float, default=10.0, help="the same for rules that do not learn (%(default)s)")
-    parser.add_argument("--share", type=float, default=1 / 3, help="memory as part of the working set (1/3)")
+    parser.add_argument(
+        "--systems", type=subset(SYSTEMS), default=tuple(SYSTEMS), metavar="NAME,...", help=", ".join(SYSTEMS)
+    )
+    add_load_arguments(parser)
+    parser.add_argument("--warm-s", type=float, default=30.0, help="the same for rules that do not learn (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="compute threads of each system (%(default)s)")
     options = parser.parse_args(argv)
     if "trained" in options.systems and "learned" not in options.systems:
         parser.error("trained learns from the log of learned: name both")
     if options.quick:
-        options.seeds, options.seconds, options.learn_s = 1, 20.0, 45.0
+        options.seeds, options.seconds, options.learn_s = 1, 45.0, 60.0
     return options
 
 
 def main(argv: Sequence[str]) -> int:
     options = parse_arguments(argv)
-    load = CacheLoad(options.chats_per_s, options.agents_per_s, options.documents_per_s, options.seconds)
+    load = CacheLoad.of(options, options.seconds)
     pool_tokens = pool_for([load.requests(seed) for seed in range(options.seeds)], options.share)
     about = {
         "command": shlex.join(["python", "-m", "benchmark.cache_server", *argv]),
@@ -141,12 +135,6 @@ def main(argv: Sequence[str]) -> int:
     if options.plot:
         draw(result, options.plot)
     return 0
-
-
-def pool_for(loads: Sequence[Sequence[Request]], share: float) -> int:
-    """Tokens of memory: a share of what the loads need in the middle, and enough for two of the longest requests."""
-    longest = max(len(request.prompt) + request.max_tokens for requests in loads for request in requests)
-    return int(max(share * median(map(working_set, loads)), LEAST_POOL * longest))
 
 
 async def measure(
@@ -210,7 +198,10 @@ def _engine(name: str, setting: Setting, pool_tokens: int, cache: str) -> Engine
     engine = ENGINES["superinfer"](setting)
     command = [*engine.command, "--enable-metrics", "--slo-classes", str(file), *SYSTEMS[name]]
     command[command.index("--max-total-tokens") + 1] = str(pool_tokens)
-    return replace(engine, name=name, command=command, fields=_PROMISES)
+    fields: Mapping[Urgency, Mapping[str, Any]] = _PROMISES
+    if name == "priority":
+        fields = {urgency: {**_PROMISES[urgency], "priority": rank} for urgency, rank in PRIORITIES.items()}
+    return replace(engine, name=name, command=command, fields=fields)
 
 
 async def _serve(system: System, requests: Sequence[Request]) -> dict[str, float]:

@@ -108,6 +108,8 @@ class Client:
             "stream_options": {"include_usage": True},
             **self._fields[request.urgency],
         }
+        if request.slo is not None and "slo" in body:
+            body["slo"] = {**body["slo"], **request.slo}
         sent_s = time.perf_counter()
         try:
             token_times_s, usage = await self._stream(body)

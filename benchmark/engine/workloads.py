@@ -1,9 +1,10 @@
 """What is asked of the engines. The same seed makes the same requests, on every machine."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 # Ids that every vocabulary of interest has, clear of the special tokens at its start.
 _FIRST_TOKEN, _LAST_TOKEN = 1_000, 30_000
@@ -29,6 +30,7 @@ class Request:
         at_s: When it is sent: seconds after the workload starts, or after ``after`` was answered.
         urgency: What it is worth.
         after: The request whose answer comes first: the turn before, or the step before.
+        slo: Fields of its promise beside those of its urgency, where an engine is told of promises.
     """
 
     prompt: Sequence[int]
@@ -36,6 +38,7 @@ class Request:
     at_s: float = 0.0
     urgency: Urgency = Urgency.PLAIN
     after: "Request | None" = None
+    slo: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

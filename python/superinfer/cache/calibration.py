@@ -2,18 +2,41 @@
 
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from superinfer.cache.compiled import compiled
 from superinfer.cache.history import Floats
+from superinfer.cache.use import TENANT_BUCKETS, Use
 
 SAMPLE = 4
 """One node in so many is watched."""
 
 RATE = 0.002
-"""Step of the correction, in log odds per node watched."""
+"""Step of the correction for all nodes, in log odds per node watched."""
+
+LIMIT = 3.0
+"""Largest correction for all nodes, in log odds."""
+
+CLASSES = 8
+"""SLO classes are told apart up to this rank."""
+
+DOUBT = 20.0
+"""What a group of nodes has to show before its own correction is half of what was seen: information, of which a horizon
+that a node was watched in has a quarter at the most. A document of some hundred tokens is one piece of news, and many
+nodes."""
+
+MEMORY = 4000.0
+"""Horizons watched after which what a group has shown counts for 1/e."""
+
+GROUP_LIMIT = 9.0
+"""Largest correction for a group, in log odds."""
+
+STEEPEST = 1.5
+"""Largest factor for what the predictor says of a node beyond its mean."""
 
 FIRM = 30.0
 """Log odds that are as good as certain."""
@@ -21,98 +44,239 @@ FIRM = 30.0
 PAUSE_S = 0.5
 """Between two looks at what has reached the end of a horizon."""
 
-LIMIT = 3.0
-"""Largest correction, in log odds."""
+ALL = 0
+"""Row of what holds for all nodes; those of classes and tenants follow."""
+
+Groups = tuple[int, int]
+"""Rows of the class and the tenant of a node; ``ALL`` as long as there is only one."""
 
 
-@dataclass(slots=True)
-class _Watched:
-    slot: int
-    since_s: float
-    chances: list[float]
-    passed: int = 0
-    """Horizons that it is known not to have been used in."""
+class State(NamedTuple):
+    """What has been learnt, a row for each group of nodes and a column for each horizon.
+
+    Attributes:
+        shift: To be added to log odds.
+        slope: Factor for what the predictor says of a node beyond the mean of its class.
+        mean: That mean.
+        taken: Nodes that it was taken of.
+        seen: Information seen, of each horizon; behind them, of all, and of the slope.
+    """
+
+    shift: Floats
+    slope: Floats
+    mean: Floats
+    taken: Floats
+    seen: Floats
+
+
+class Watched:
+    """Predictions that are followed until it is known what became of them: in arrays, so that many are judged at once.
+
+    Attributes:
+        logits: Of each, what was predicted.
+        groups: Rows of the corrections that hold for it.
+        passed: Horizons that its node is known not to have been used in.
+        since_s: When it was made.
+        slot: Whose it is.
+    """
+
+    def __init__(self, horizons: int) -> None:
+        self.logits: Floats = np.zeros((0, horizons), np.float32)
+        self.groups = np.zeros((0, 2), np.int32)
+        self.passed = np.zeros(0, np.int32)
+        self.since_s: list[float] = []
+        self.slot: list[int] = []
+        self._free: list[int] = []
+
+    def add(self, slot: int, now_s: float, logits: Floats, groups: Groups) -> int:
+        """Follow one more; returns its number."""
+        if self._free:
+            number = self._free.pop()
+            self.since_s[number], self.slot[number] = now_s, slot
+        else:
+            number = len(self.slot)
+            self.since_s.append(now_s)
+            self.slot.append(slot)
+            if number == len(self.passed):
+                self._grow()
+        self.logits[number], self.groups[number], self.passed[number] = logits, groups, 0
+        return number
+
+    def drop(self, number: int) -> None:
+        """It is not looked at any more, and its number may be given to another."""
+        self._free.append(number)
+
+    def _grow(self) -> None:
+        size = max(2 * len(self.passed), 1024)
+        for name in ("logits", "groups", "passed"):
+            old = getattr(self, name)
+            new = np.zeros((size, *old.shape[1:]), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
 
 
 class Calibration:
-    """A correction of the log odds for each horizon, by stochastic gradient of the likelihood.
+    """A correction of the log odds for each horizon: one for all nodes, and one for each SLO class and each tenant.
+
+    That for all moves slowly, by stochastic gradient of the likelihood: a predictor knows more than a minute of traffic
+    does. It has not seen the classes and tenants of this server, however. How these differ is learnt by Newton's steps,
+    as far as there is evidence: fast at first, and slower the more is known. A part of it holds for all horizons, so
+    that what does not come back soon is not believed to come back late. And where what the predictor says of single
+    nodes of a class does not come true, it counts for less.
 
     Each horizon has a queue of the watched nodes that have not been used in the earlier ones. As a horizon is equally
     long for all, queues are in order of time, and whoever reaches its end is at the front.
     """
 
     def __init__(self, edges_s: list[float]) -> None:
-        self.shift = np.zeros(len(edges_s), np.float32)
-        self._shift = [0.0] * len(edges_s)  # the same, where reading one is cheap
+        rows, horizons = 1 + CLASSES + TENANT_BUCKETS, len(edges_s)
+        sizes = (horizons, 1, horizons, horizons, horizons + 2)
+        self.state = State(*(np.zeros((rows, size), np.float32) for size in sizes))
+        self.state.slope.fill(1.0)
+        self._known: tuple[set[int], set[int]] = (set(), set())
         self._next_s = 0.0
         self._edges_s = edges_s
-        self._queues: list[deque[_Watched]] = [deque() for _ in edges_s]
-        self._current: dict[int, _Watched] = {}
+        self._queues: list[deque[int]] = [deque() for _ in edges_s]
+        self._watched = Watched(horizons)
+        self._current: dict[int, int] = {}
 
     def wants(self, slot: int) -> bool:
         """Whether the node is one of those that are watched."""
         return slot % SAMPLE == 0
 
-    def apply(self, logits: Floats) -> Floats:
-        """The corrected log odds, kept to what exponentials can bear."""
-        return corrected(logits, self.shift)
+    def groups(self, use: Use) -> Groups:
+        """Whose corrections hold for what this request has used. Where all are alike, that for all does."""
+        classes, tenants = self._known
+        rank, tenant = min(use.slo_class, CLASSES - 1), use.tenant % TENANT_BUCKETS
+        classes.add(rank)
+        tenants.add(tenant)
+        return 1 + rank if len(classes) > 1 else ALL, 1 + CLASSES + tenant if len(tenants) > 1 else ALL
 
-    def watch(self, slot: int, now_s: float, logits: Floats) -> None:
+    def apply(self, logits: Floats, groups: Groups) -> Floats:
+        """The corrected log odds, kept to what exponentials can bear."""
+        return corrected(logits, self.state, *groups)
+
+    def watch(self, slot: int, now_s: float, logits: Floats, groups: Groups) -> None:
         """The node was used, and this was predicted for what comes next."""
-        if (before := self._current.get(slot)) is not None:
-            self._learn(before, now_s - before.since_s)
-        chances = hazards(self.apply(logits)).tolist()
-        watched = self._current[slot] = _Watched(slot, now_s, chances)
-        self._queues[0].append(watched)
+        self.watch_all({slot: (now_s, groups)}, logits.reshape(1, -1))
+
+    def watch_all(self, uses: Mapping[int, tuple[float, Groups]], logits: Floats) -> None:
+        """The same for several nodes: when each was used, and its row of predictions."""
+        before = [(self._current[slot], now_s) for slot, (now_s, _) in uses.items() if slot in self._current]
+        if before:
+            since_s = self._watched.since_s
+            reached = [bisect_right(self._edges_s, now_s - since_s[number]) for number, now_s in before]
+            self._learn([number for number, _ in before], reached, used=True)
+        for (slot, (now_s, groups)), row in zip(uses.items(), logits, strict=True):
+            number = self._current[slot] = self._watched.add(slot, now_s, row, groups)
+            self._queues[0].append(number)
+
+    def due(self, now_s: float) -> bool:
+        """Whether ``advance`` would look at what has reached the end of a horizon."""
+        return now_s >= self._next_s
 
     def advance(self, now_s: float) -> None:
         """Learn from nodes that were not used up to the end of a horizon."""
-        if now_s < self._next_s:
+        if not self.due(now_s):
             return
         self._next_s = now_s + PAUSE_S
+        current, slot, since_s = self._current, self._watched.slot, self._watched.since_s
         for index, edge_s in enumerate(self._edges_s):
-            queue = self._queues[index]
-            while queue and queue[0].since_s + edge_s <= now_s:
-                watched = queue.popleft()
-                if self._current.get(watched.slot) is not watched:
-                    continue
-                self._pass(watched, index + 1)
-                if index + 1 < len(self._edges_s):
-                    self._queues[index + 1].append(watched)
+            queue, ended = self._queues[index], list[int]()
+            while queue and since_s[queue[0]] + edge_s <= now_s:
+                number = queue.popleft()
+                if current.get(slot[number]) == number:
+                    ended.append(number)
                 else:
-                    del self._current[watched.slot]
+                    self._watched.drop(number)
+            if not ended:
+                continue
+            self._learn(ended, [index + 1] * len(ended), used=False)
+            if index + 1 < len(self._edges_s):
+                self._queues[index + 1].extend(ended)
+                continue
+            for number in ended:
+                del current[slot[number]]
+                self._watched.drop(number)
 
     def forget(self, slot: int) -> None:
         """The node's history is gone: what becomes of it will not be known."""
         self._current.pop(slot, None)
 
-    def _learn(self, watched: _Watched, gap_s: float) -> None:
-        horizon = bisect_right(self._edges_s, gap_s)
-        self._pass(watched, horizon)
-        if horizon < len(self._edges_s):
-            self._move(horizon, RATE * (1.0 - watched.chances[horizon]))
-
-    def _pass(self, watched: _Watched, horizons: int) -> None:
-        for index in range(watched.passed, horizons):
-            self._move(index, -RATE * watched.chances[index])
-        watched.passed = max(watched.passed, horizons)
-
-    def _move(self, index: int, by: float) -> None:
-        moved = self._shift[index] + by
-        moved = -LIMIT if moved < -LIMIT else LIMIT if moved > LIMIT else moved
-        self._shift[index] = self.shift[index] = moved
+    def _learn(self, numbers: list[int], horizons: list[int], *, used: bool) -> None:
+        """The nodes were not used in so many first horizons, and in the next one they were, or that is not known."""
+        watched = self._watched
+        arrays = (watched.logits, watched.groups, watched.passed)
+        learn_all(self.state, np.array(numbers), np.array(horizons), used, *arrays)
 
 
 @compiled
-def corrected(logits: Floats, shift: Floats) -> Floats:
-    """Their sum, kept to what exponentials can bear."""
+def corrected(logits: Floats, state: State, rank: int, tenant: int) -> Floats:
+    """The log odds of a node of this class and tenant, kept to what exponentials can bear."""
     out = np.empty_like(logits)
     for index in range(len(logits)):
-        out[index] = min(max(logits[index] + shift[index], np.float32(-FIRM)), np.float32(FIRM))
+        out[index] = corrected_at(index, logits[index], state, rank, tenant)
     return out
 
 
 @compiled
-def hazards(logits: Floats) -> Floats:
-    """Chances from log odds."""
-    return np.float32(1) / (np.float32(1) + np.exp(-logits))
+def corrected_at(index: int, logit: float, state: State, rank: int, tenant: int) -> float:
+    """The same for one horizon."""
+    shift, mean = state.shift, state.mean
+    moved = logit + shift[ALL, index]
+    if rank != ALL:
+        moved += (state.slope[rank, 0] - np.float32(1)) * (logit - mean[rank, index]) + shift[rank, index]
+    if tenant != ALL:
+        moved += shift[tenant, index]
+    bounded: float = min(max(moved, np.float32(-FIRM)), np.float32(FIRM))
+    return bounded
+
+
+@compiled
+def learn_all(
+    state: State,
+    numbers: NDArray[np.int64],
+    horizons: NDArray[np.int64],
+    used: bool,
+    logits: Floats,
+    groups: NDArray[np.int32],
+    passed: NDArray[np.int32],
+) -> None:
+    """``learn`` from these predictions, one after the other."""
+    for index in range(len(numbers)):
+        number, reached = numbers[index], horizons[index]
+        learn(state, logits[number], passed[number], reached, used, groups[number, 0], groups[number, 1])
+        passed[number] = max(passed[number], reached)
+
+
+@compiled
+def learn(state: State, logits: Floats, first: int, horizons: int, used: bool, rank: int, tenant: int) -> None:
+    """A node was not used in the horizons from ``first`` on, and in the one after ``horizons`` it was if ``used``."""
+    shift, slope, mean, taken, seen = state
+    fade = np.float32(1.0 - 1.0 / MEMORY)
+    for index in range(first, min(horizons + used, len(logits))):
+        chance = 1.0 / (1.0 + np.exp(-corrected_at(index, logits[index], state, rank, tenant)))
+        error, information = (1.0 if index == horizons else 0.0) - chance, chance * (1.0 - chance)
+        shift[ALL, index] = min(max(shift[ALL, index] + RATE * error, -LIMIT), LIMIT)
+        if tenant != ALL:
+            learn_shift(shift[tenant], seen[tenant], index, error, information)
+        if rank == ALL:
+            continue
+        learn_shift(shift[rank], seen[rank], index, error, information)
+        beyond = logits[index] - mean[rank, index]
+        taken[rank, index] = taken[rank, index] * fade + 1
+        mean[rank, index] += beyond / taken[rank, index]
+        seen[rank, -1] = seen[rank, -1] * fade + information * beyond * beyond
+        slope[rank, 0] = min(max(slope[rank, 0] + error * beyond / (DOUBT + seen[rank, -1]), 0.0), STEEPEST)
+
+
+@compiled
+def learn_shift(shift: Floats, seen: Floats, index: int, error: float, information: float) -> None:
+    """A step of a group's correction, for one horizon and for all of them."""
+    fade = np.float32(1.0 - 1.0 / MEMORY)
+    seen[index] = seen[index] * fade + information
+    seen[-2] = seen[-2] * fade + information
+    common = error / (DOUBT + seen[-2])
+    for other in range(len(shift)):
+        by = common + (error / (DOUBT + seen[index]) if other == index else 0.0)
+        shift[other] = min(max(shift[other] + by, -GROUP_LIMIT), GROUP_LIMIT)

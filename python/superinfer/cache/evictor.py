@@ -62,8 +62,8 @@ class Evictor(Generic[NodeId]):
         else:
             self._rule.born(slot, use)
         if above != NONE:
-            self._update(above)
-        self._update(slot)
+            self._drop(above)
+        self._unranked[slot] = None
 
     def access(self, node: NodeId, use: Use) -> None:
         """A request uses the node. Its path's nodes are told one by one, from the top."""
@@ -72,8 +72,8 @@ class Evictor(Generic[NodeId]):
         self.nodes.uses[slot] += 1
         self.nodes.last[slot] = use
         self._rule.used(slot, use)
-        if self._is_leaf(slot):
-            self._update(slot)
+        if slot in self._leaves.groups:
+            self._unranked[slot] = None
 
     def amend(self, node: NodeId, use: Use) -> None:
         """More is known of the last use than when it was told, such as the length of its answer: not another one."""
@@ -160,8 +160,8 @@ class Evictor(Generic[NodeId]):
     def reorder(self, slots: Iterable[int]) -> None:
         """The rule has changed its mind about these nodes."""
         for slot in slots:
-            if self._is_leaf(slot):
-                self._update(slot)
+            if slot in self._leaves.groups:
+                self._unranked[slot] = None
 
     def leaves(self) -> set[NodeId]:
         """What could go now."""
@@ -178,11 +178,10 @@ class Evictor(Generic[NodeId]):
         self.reorder(self._changes.until(self._now_s))
         if self._rule.version != self._version:
             self._version = self._rule.version
-            for leaf in list(self._leaves):
-                self._update(leaf)
+            self._unranked.update(dict.fromkeys(self._leaves))
         self._rank()
         freed = 0
-        while freed < need_tokens and (slot := self._leaves.pop(groups)) is not None:
+        while freed < need_tokens and (slot := self._next_leaf(groups)) is not None:
             self._offered[slot] = None
             freed += self.nodes.tokens[slot]
             if (above := self.nodes.parent[slot]) != NONE:
@@ -220,9 +219,10 @@ class Evictor(Generic[NodeId]):
             raise RuntimeError(f"{len(wrong)} nodes are leaves that cannot be evicted, or the other way round")
 
     def _slot(self, node: NodeId) -> int:
-        if not self.resident(node):
+        slot = self.nodes.slots.get(node, NONE)
+        if slot == NONE or not self.nodes.resident[slot]:
             raise ValueError(f"node {node!r} is not in the cache")
-        return self.nodes.slots[node]
+        return slot
 
     def _evictable(self, slot: int) -> bool:
         nodes = self.nodes
@@ -231,7 +231,7 @@ class Evictor(Generic[NodeId]):
         return nodes.resident[slot] and not staying and free
 
     def _is_leaf(self, slot: int) -> bool:
-        return slot in self._leaves or slot in self._unranked
+        return slot in self._leaves.groups or slot in self._unranked
 
     def _drop(self, slot: int) -> None:
         self._leaves.drop(slot)
@@ -245,11 +245,24 @@ class Evictor(Generic[NodeId]):
             self._drop(slot)
 
     def _rank(self) -> None:
+        key_of, put, note, stored = self._rule.key, self._leaves.put, self._changes.note, self.nodes.stored
         for slot in self._unranked:
-            key, until_s = self._rule.key(slot, self._now_s)
-            self._leaves.put(slot, key, self.nodes.stored[slot].group)
-            self._changes.note(slot, until_s)
+            key, until_s = key_of(slot, self._now_s)
+            put(slot, key, stored[slot].group)
+            note(slot, until_s)
         self._unranked.clear()
+
+    def _next_leaf(self, groups: Collection[int] | None) -> int | None:
+        """Take out the leaf that goes first."""
+        while (first := self._leaves.first(groups)) is not None:
+            key, slot = first
+            now, until_s = self._rule.key(slot, self._now_s)
+            if now == key:
+                self._leaves.drop(slot)
+                return slot
+            self._leaves.put(slot, now, self.nodes.stored[slot].group)
+            self._changes.note(slot, until_s)
+        return None
 
     def _leave(self, above: int, by: int) -> None:
         if above == NONE:

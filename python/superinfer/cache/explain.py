@@ -25,7 +25,7 @@ def explain(rule: Learned[NodeId], node: NodeId, now_s: float) -> dict[str, Any]
     slot = nodes.slots[node]
     last, tokens = nodes.last[slot], nodes.tokens[slot]
     age_s = now_s - last.time_s
-    (price, *_), until_s = rule.key(slot, now_s)
+    (price, *_), _ = rule.key(slot, now_s)
     return {
         "resident": nodes.resident[slot],
         "tokens": tokens,
@@ -39,7 +39,7 @@ def explain(rule: Learned[NodeId], node: NodeId, now_s: float) -> dict[str, Any]
         "recompute_ms": rule.cost.recompute_ms(nodes.depth[slot] - tokens, tokens),
         "chances": _chances(rule, slot, age_s),
         "price": price,
-        "price_holds_s": max(until_s - now_s, 0.0),
+        "price_holds_s": max(rule.holds_until_s(slot, now_s) - now_s, 0.0),
     }
 
 

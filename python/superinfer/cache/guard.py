@@ -50,7 +50,7 @@ class Guarded(Rule[NodeId]):
         self.learned_decides = False
         self.lead_tokens = 0.0
         self._lru: LRU[NodeId] = LRU()
-        self._watch = watch
+        self._watch, self._one_in = watch, watch.one_in
         share = capacity_tokens / watch.one_in
         self._shadows = (Shadow(share, self._lru.key), Shadow(share, learned.key))
         self._window_tokens = watch.turnovers * share
@@ -72,15 +72,21 @@ class Guarded(Rule[NodeId]):
 
     def born(self, slot: int, use: Use) -> None:
         """Tell both rules and the shadows."""
-        self._next_request(use)
+        if use.seq != self._request:
+            self._next_request(use)
         self.learned.born(slot, use)
-        self._follow(slot, use)
+        # Fibonacci hashing: neighbours on a path should not be sampled together.
+        if not (slot * 2654435769 >> 12) % self._one_in:
+            self._follow(slot, use)
 
     def used(self, slot: int, use: Use) -> None:
         """Tell both rules and the shadows."""
-        self._next_request(use)
+        if use.seq != self._request:
+            self._next_request(use)
         self.learned.used(slot, use)
-        self._follow(slot, use)
+        # Fibonacci hashing: neighbours on a path should not be sampled together.
+        if not (slot * 2654435769 >> 12) % self._one_in:
+            self._follow(slot, use)
 
     def amended(self, slot: int, use: Use) -> None:
         """Tell the learned rule; in both shadows the node may have another place."""
@@ -103,9 +109,6 @@ class Guarded(Rule[NodeId]):
         return self.learned.key(slot, now_s) if self.learned_decides else self._lru.key(slot, now_s)
 
     def _follow(self, slot: int, use: Use) -> None:
-        # Fibonacci hashing: neighbours on a path should not be sampled together.
-        if (slot * 2654435769 >> 12) % self._watch.one_in:
-            return
         tokens = self.nodes.tokens[slot]
         held = self.nodes.stored[slot].held_tokens(tokens)
         self._sampled += held
@@ -114,14 +117,12 @@ class Guarded(Rule[NodeId]):
             shadow.put(slot, held, use.time_s)
 
     def _next_request(self, use: Use) -> None:
-        if use.seq == self._request:
-            return
         self._request = use.seq
         for shadow in self._shadows:
             shadow.make_room(use.time_s)
         fade = exp(-self._sampled / self._window_tokens)
         self.lead_tokens = self.lead_tokens * fade + self._ahead
-        self._noise = self._noise * fade + self._ahead**2
+        self._noise = self._noise * fade**2 + self._ahead**2
         self._ahead = self._sampled = 0
         self.decide()
 

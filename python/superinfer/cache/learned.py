@@ -13,6 +13,7 @@ from superinfer.cache.predictor import Predictor
 from superinfer.cache.ranking import Key
 from superinfer.cache.rule import Rule
 from superinfer.cache.score import Cost, chances, prices
+from superinfer.cache.stored import PLAIN
 from superinfer.cache.use import Use
 
 
@@ -20,12 +21,13 @@ class Learned(Rule[NodeId]):
     """Predicts once per use; from then on a price depends on the time since, and changes only where a horizon ends."""
 
     def __init__(self, predictor: Predictor, cost: Cost | None = None, unit: float = 1.0) -> None:
-        self.history = History(unit)
+        self.history = History(unit, sees_classes=predictor.sees_classes)
         self.calibration = Calibration(predictor.edges_s.tolist())
         self.predictor = predictor
         self.cost = cost or Cost()
         self._edges_s: list[float] = predictor.edges_s.tolist()
         self._prices: dict[int, array[int]] = {}
+        self._watched: dict[int, Use] = {}
 
     @property
     def version(self) -> int:
@@ -38,36 +40,54 @@ class Learned(Rule[NodeId]):
 
     def born(self, slot: int, use: Use) -> None:
         """Start its history with its parent's."""
-        self.history.born(self.nodes, slot, use)
         self._observe(slot, use)
+        self.history.born(self.nodes, slot, use)
 
     def used(self, slot: int, use: Use) -> None:
         """Add the use to its history; what was predicted no longer holds."""
-        self.history.used(self.nodes, slot, use)
         self._observe(slot, use)
+        self.history.used(self.nodes, slot, use)
 
     def amended(self, slot: int, use: Use) -> None:
         """Predict again with what is known now."""
+        self._predict_watched()
         self.history.amended(slot, use)
         self._prices.pop(slot, None)
 
     def split(self, lower: int, upper: int) -> None:
         """Both parts have seen the same."""
+        self._predict_watched()
         self.history.split(lower, upper)
         self._prices.pop(lower, None)
         self._prices.pop(upper, None)
 
     def forgotten(self, slot: int) -> None:
         """Nothing is known of the next node there."""
+        self._predict_watched()
         self._prices.pop(slot, None)
         self.calibration.forget(slot)
 
     def key(self, slot: int, now_s: float) -> tuple[Key, float]:
         """By price of a byte as the node is stored, then last use, deepest first."""
-        last = self.nodes.last[slot]
-        horizon, until_s = self._horizon(now_s - last.time_s)
-        price = self._row(slot)[horizon] - self.nodes.stored[slot].price_steps
-        return (price, last.seq, -self.nodes.depth[slot]), last.time_s + until_s
+        nodes, edges_s = self.nodes, self._edges_s
+        last, stored = nodes.last[slot], nodes.stored[slot]
+        row = self._prices.get(slot)
+        if row is None:
+            row = self._price(slot)
+        horizon = bisect_right(edges_s, now_s - last.time_s)
+        price, until_s = row[horizon], inf
+        for index in range(horizon + 1, len(row)):
+            if row[index] < price:
+                until_s = last.time_s + edges_s[index - 1]
+                break
+        if stored is not PLAIN:
+            price -= stored.price_steps
+        return (price, last.seq, -nodes.depth[slot]), until_s
+
+    def holds_until_s(self, slot: int, now_s: float) -> float:
+        """The time up to which a node's price is what it is now, if nothing happens."""
+        last_s = self.nodes.last[slot].time_s
+        return last_s + self._horizon(now_s - last_s)[1]
 
     def chance(self, slot: int, now_s: float, within_s: float) -> tuple[float, float]:
         """Of a use within so many seconds from now on, and the time up to which that is so if nothing happens."""
@@ -78,24 +98,36 @@ class Learned(Rule[NodeId]):
 
     def corrected_logits(self, slot: int) -> Floats:
         """What the predictor says of a node's next use, as far as experience has corrected it."""
-        return self.calibration.apply(self._logits(slot))
+        self._predict_watched()
+        return self.calibration.apply(self._logits(slot), self.calibration.groups(self.nodes.last[slot]))
 
     def _observe(self, slot: int, use: Use) -> None:
         self._prices.pop(slot, None)
-        self.calibration.advance(use.time_s)
+        if slot in self._watched:
+            self._predict_watched()
+        if self.calibration.due(use.time_s):
+            self._predict_watched()
+            self.calibration.advance(use.time_s)
         if self.calibration.wants(slot):
-            self.calibration.watch(slot, use.time_s, self._logits(slot))
+            self._watched[slot] = use
+
+    def _predict_watched(self) -> None:
+        """Predict for the nodes that the calibration watches, all those used since the last time at once."""
+        if not self._watched:
+            return
+        watched, self._watched = self._watched, {}
+        logits = self.predictor.logits(self.history, np.fromiter(watched, np.int64, len(watched)))
+        groups = self.calibration.groups
+        self.calibration.watch_all({slot: (use.time_s, groups(use)) for slot, use in watched.items()}, logits)
 
     def _logits(self, slot: int) -> Floats:
         return self.predictor.logits(self.history, np.array([slot])).reshape(-1)
 
-    def _row(self, slot: int) -> "array[int]":
-        row = self._prices.get(slot)
-        if row is None:
-            tokens = self.nodes.tokens[slot]
-            saved_ms = self.cost.per_byte(self.nodes.depth[slot] - tokens, tokens)
-            logits = self.corrected_logits(slot)
-            row = self._prices[slot] = array("i", prices(logits, self.predictor.edges_s, saved_ms).tolist())
+    def _price(self, slot: int) -> "array[int]":
+        tokens = self.nodes.tokens[slot]
+        saved_ms = self.cost.per_byte(self.nodes.depth[slot] - tokens, tokens)
+        found = prices(self.corrected_logits(slot), self.predictor.edges_s, saved_ms)
+        row = self._prices[slot] = array("i", found.tobytes())
         return row
 
     def _horizon(self, age_s: float) -> tuple[int, float]:

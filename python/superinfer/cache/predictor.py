@@ -88,7 +88,7 @@ class Predictor:
     def logits(self, history: History, slots: NDArray[np.int64]) -> Floats:
         """For each node and horizon, the log odds that it is used in that horizon if it was not before."""
         out = np.empty((len(slots), self.edges_s.size), np.float32)
-        forward(slots, history.static, history.items, history.codes, history.seen, self._weights, out)
+        forward(slots, *history.columns(), self._weights, out)
         return out
 
 

@@ -37,6 +37,10 @@ class Ranking:
             self._heap = [(key, item) for item, key in self._keys.items()]
             heapify(self._heap)
 
+    def key(self, item: int) -> Key:
+        """That of an item that is in."""
+        return self._keys[item]
+
     def drop(self, item: int) -> None:
         """Take the item out, if it is in."""
         self._keys.pop(item, None)
@@ -65,26 +69,30 @@ class Ranking:
 
 
 class GroupedRanking:
-    """A ranking of items that belong to few groups, of which the least can be had for some groups only."""
+    """A ranking of items that belong to few groups, of which the least can be had for some groups only.
+
+    Attributes:
+        groups: Of each item.
+    """
 
     def __init__(self) -> None:
+        self.groups: dict[int, int] = {}
         self._rankings: dict[int, Ranking] = {}
-        self._group_of: dict[int, int] = {}
 
     def __len__(self) -> int:
-        return len(self._group_of)
+        return len(self.groups)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._group_of)
+        return iter(self.groups)
 
     def __contains__(self, item: int) -> bool:
-        return item in self._group_of
+        return item in self.groups
 
     def put(self, item: int, key: Key, group: int) -> None:
         """Add the item, or give it another key or group."""
-        if self._group_of.get(item, group) != group:
+        if self.groups.get(item, group) != group:
             self.drop(item)
-        self._group_of[item] = group
+        self.groups[item] = group
         ranking = self._rankings.get(group)
         if ranking is None:
             ranking = self._rankings[group] = Ranking()
@@ -92,23 +100,21 @@ class GroupedRanking:
 
     def drop(self, item: int) -> None:
         """Take the item out, if it is in."""
-        group = self._group_of.pop(item, None)
+        group = self.groups.pop(item, None)
         if group is not None:
             self._rankings[group].drop(item)
 
-    def pop(self, groups: Collection[int] | None = None) -> int | None:
-        """Take the least item of these groups out, or of all; None if there is none."""
+    def first(self, groups: Collection[int] | None = None) -> tuple[Key, int] | None:
+        """The least item of these groups, or of all, and its key; None if there is none."""
         rankings = [each for group, each in self._rankings.items() if groups is None or group in groups]
+        if len(rankings) == 1:
+            return rankings[0].first()
         found = [least for each in rankings if (least := each.first()) is not None]
-        if not found:
-            return None
-        _, item = min(found)
-        self.drop(item)
-        return item
+        return min(found, default=None)
 
 
 Place = Callable[[int, float], tuple[Key, float]]
-"""Of an item at a time, its key and until when that holds."""
+"""Of an item at a time, its key, and until when that is no lower."""
 
 
 class TimedRanking:
@@ -150,6 +156,11 @@ class TimedRanking:
         """The least item, which stays, by the places as they were last looked at; None if there is none."""
         return self._order.least()
 
-    def pop(self) -> int | None:
-        """Take that item out."""
-        return self._order.pop()
+    def pop(self, now_s: float) -> int | None:
+        """Take the least item out, by the places as they are now."""
+        while (first := self._order.first()) is not None:
+            key, item = first
+            self.put(item, now_s)
+            if self._order.key(item) == key:
+                return self._order.pop()
+        return None

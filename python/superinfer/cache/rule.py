@@ -34,7 +34,10 @@ class Rule(Protocol[NodeId]):
         """The slot will hold another node."""
 
     def key(self, slot: int, now_s: float) -> tuple[Key, float]:
-        """Its place in the order, least goes first, and the time up to which it stays there if nothing happens."""
+        """Its place in the order, least goes first, and the time up to which it goes no sooner if nothing happens.
+
+        It may go later by then: whoever takes the least asks again.
+        """
 
 
 class KeyRule(Rule[NodeId]):

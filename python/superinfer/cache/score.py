@@ -37,13 +37,13 @@ class Cost:
 
 
 @compiled
-def prices(logits: Floats, edges_s: Floats, saved_ms: float) -> NDArray[np.int64]:
+def prices(logits: Floats, edges_s: Floats, saved_ms: float) -> NDArray[np.int32]:
     """``rates`` times what a use saves per byte, as whole numbers.
 
     So they are equal on all ranks even if the last digits of a float are not.
     """
     worth = rates(logits, edges_s) * saved_ms
-    out = np.empty(len(worth), np.int64)
+    out = np.empty(len(worth), np.int32)
     for index in range(len(worth)):
         out[index] = round(STEPS_PER_OCTAVE * np.log2(max(worth[index], FLOOR)))
     return out

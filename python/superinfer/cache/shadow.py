@@ -33,7 +33,7 @@ class Shadow:
     def make_room(self, now_s: float) -> None:
         """Let the least go until the rest fits."""
         self._order.follow(now_s)
-        while self._held > self._capacity_tokens and (least := self._order.pop()) is not None:
+        while self._held > self._capacity_tokens and (least := self._order.pop(now_s)) is not None:
             self._held -= self._tokens.pop(least)
 
     def drop(self, slot: int) -> None:

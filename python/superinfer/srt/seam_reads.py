@@ -71,8 +71,7 @@ READS: tuple[Reads, ...] = (
     ),
     Reads(
         f"{_MANAGERS}.cache_controller.HiCacheController",
-        "ack_load_queue ack_write_queue io_backend l2_transfer_engine layer_done_counter load_queue mem_pool_host"
-        " write_queue",
+        "ack_load_queue ack_write_queue io_backend l2_transfer_engine layer_done_counter load_queue mem_pool_host",
     ),
     Reads(f"{_MANAGERS}.cache_controller.CacheOperation", "device_indices"),
     Reads(f"{_MANAGERS}.cache_controller.HiCacheAck", "finish_event node_ids num_tokens"),

@@ -5,6 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from superinfer.srt.host.counts import Counts
 from superinfer.srt.host.flight import Flight
 from superinfer.srt.host.link import HostLoadError
 from support.host_tree import HostTree
@@ -126,6 +127,19 @@ def test_a_copy_to_the_host_that_fails_is_not_there_and_is_made_at_the_next_use(
     check(tree)
     tree.evict(64)
     assert tree.on_host(prompt(1)) == 24
+
+
+def test_only_copies_that_arrived_count_as_offloaded():
+    tree = HostTree("write_through")
+    counts = Counts(tree.cache.cache_controller)
+    tree.fails = {"store"}
+    tree.serve(prompt(1))
+    check(tree)
+    assert counts.offloaded == 0
+    tree.fails = set()
+    tree.serve(prompt(1))
+    check(tree)
+    assert counts.offloaded == 24
 
 
 def test_what_hangs_below_a_lost_copy_is_kept_on_the_device_only():

@@ -1,8 +1,10 @@
 """The load of the cache's benchmark, and what its report says."""
 
+from dataclasses import replace
+
 import pytest
-from benchmark.cache_load import CacheLoad, working_set
-from benchmark.cache_server import Run, document, figures, parse_arguments, pool_for
+from benchmark.cache_load import CacheLoad, begins_s, later, pool_for, working_set
+from benchmark.cache_server import Run, document, figures, parse_arguments
 from benchmark.engine.client import Answer
 from benchmark.engine.workloads import Request, Urgency
 
@@ -28,12 +30,40 @@ def test_turns_and_steps_go_on_from_what_was_said():
 
 
 def test_documents_are_read_once():
-    documents = [request for request in LOAD.requests(0) if request.urgency is Urgency.BATCH]
-    assert working_set(documents) == sum(len(request.prompt) for request in documents)
+    requests = LOAD.requests(0)
+    documents = [request for request in requests if request.urgency is Urgency.BATCH]
+    assert len({tuple(document.prompt[:32]) for document in documents}) == len(documents)
+    assert all(request.after not in documents for request in requests)
 
 
-def test_the_working_set_counts_each_prefix_once():
-    assert working_set([Request([1, 2, 3], 1), Request([1, 2, 4], 1), Request([2, 3], 1)]) == 6
+def test_clients_say_what_they_know():
+    requests = LOAD.requests(0)
+    continued = {id(request.after) for request in requests}
+    for request in requests:
+        if request.urgency is Urgency.BATCH:
+            assert request.slo == {"ends": True}
+        elif request.urgency is Urgency.AGENT:
+            assert request.slo in ({"ends": True}, {"back_ms": 6000})
+            assert not (request.slo == {"ends": True} and id(request) in continued)
+        else:
+            assert request.slo is None
+    assert not any(request.slo for request in replace(LOAD, hints=False).requests(0))
+
+
+def test_the_working_set_is_what_was_used_within_the_longest_pause():
+    first = Request([1, 2], 1)
+    then = Request([1, 2, 3], 1, 10.0, after=first)
+    much_later = Request([9], 1, 100.0)
+    # Three tokens for ten seconds, of the ninety from ten on.
+    assert working_set([first, then, much_later]) == pytest.approx(3 * 10 / 90)
+    assert working_set([first]) == 0
+
+
+def test_a_load_can_come_later():
+    requests = LOAD.requests(0)
+    moved = later(requests, 100.0)
+    assert begins_s(moved) == pytest.approx([at_s + 100.0 for at_s in begins_s(requests)])
+    assert [request.prompt for request in moved] == [request.prompt for request in requests]
 
 
 def answer(urgency, ttft_s, e2e_s=2.0):
@@ -69,7 +99,7 @@ def test_a_load_ends_in_time():
 def test_memory_holds_two_of_the_longest():
     loads = [[Request([1] * 60, 40), Request([2] * 100, 1)]]
     assert pool_for(loads, share=1 / 3) == 202
-    assert pool_for(loads, share=2.0) == 320
+    assert pool_for([LOAD.requests(0)], share=1.0) == int(working_set(LOAD.requests(0))) > 202
 
 
 def test_trained_needs_a_log():

@@ -9,7 +9,12 @@ from benchmark.engine.workloads import Request, Urgency
 
 pytestmark = pytest.mark.unit
 
-FIELDS = {Urgency.PLAIN: {}, Urgency.CHAT: {"priority": 1}, Urgency.BATCH: {}}
+FIELDS = {
+    Urgency.PLAIN: {},
+    Urgency.CHAT: {"priority": 1},
+    Urgency.AGENT: {"slo": {"class": "standard"}},
+    Urgency.BATCH: {},
+}
 
 
 class FakeEngine:
@@ -68,6 +73,15 @@ async def test_it_asks_for_exactly_so_many_tokens_of_exactly_this_prompt(client,
     assert body["prompt"] == [5, 6, 7]
     assert (body["max_tokens"], body["ignore_eos"], body["temperature"], body["priority"]) == (4, True, 0, 1)
     assert answer.sent_s < answer.first_token_s <= answer.last_token_s
+
+
+@pytest.mark.parametrize(
+    ("urgency", "slo"), [(Urgency.AGENT, {"class": "standard", "ends": True}), (Urgency.CHAT, None)]
+)
+async def test_what_a_request_says_itself_is_added_where_promises_are_told(client, engine, urgency, slo):
+    await client.run([Request([5], 1, urgency=urgency, slo={"ends": True})], sequential=True)
+    assert engine.bodies[0].get("slo") == slo
+    assert FIELDS[Urgency.AGENT] == {"slo": {"class": "standard"}}
 
 
 async def test_answers_are_in_the_order_of_requests_whatever_their_times(client):

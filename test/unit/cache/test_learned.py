@@ -8,7 +8,9 @@ from superinfer.cache.evictor import Evictor
 from superinfer.cache.explain import explain
 from superinfer.cache.history import HUB_CHILDREN, ITEMS
 from superinfer.cache.learned import Learned
+from superinfer.cache.predictor import CLASS_FEATURE
 from superinfer.cache.score import STEPS_PER_OCTAVE, Cost, rates
+from superinfer.cache.use import Use
 from superinfer.training.network import Network
 from unit.cache.factory import EDGES_S, constant, predictor, use
 
@@ -68,6 +70,17 @@ def test_a_new_turn_continues_its_conversations_history():
     assert (history.seen[one], history.seen[two], history.uses[two]) == (2, 2, 1)
     assert (history.items[one] == history.items[two]).all()
     assert history.items[two][ITEMS - 1][0] == pytest.approx(np.log1p(10.0))
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_a_predictor_that_knows_no_classes_is_told_of_none(sees):
+    model = predictor()
+    if not sees:
+        model.arrays["item_scale"][:, CLASS_FEATURE] = 0.1
+    rule = Learned(model)
+    evictor = Evictor(rule)
+    evictor.insert("a", None, 100, Use(1, 1.0, 100, slo_class=2))
+    assert rule.history.items[evictor.nodes.slots["a"], -1, CLASS_FEATURE] == (2 if sees else 0)
 
 
 def test_below_a_shared_beginning_histories_start_anew():

@@ -38,8 +38,10 @@ def test_groups_are_popped_as_sorting_does(steps, groups):
             plain[item] = (key,), group
         assert (len(ranking), set(ranking)) == (len(plain), set(plain))
     among = sorted((key, item) for item, (key, group) in plain.items() if groups is None or group in groups)
-    assert [ranking.pop(groups) for _ in among] == [item for _, item in among]
-    assert ranking.pop(groups) is None
+    for first in among:
+        assert ranking.first(groups) == first
+        ranking.drop(first[1])
+    assert ranking.first(groups) is None
     assert len(ranking) == len(plain) - len(among)
 
 

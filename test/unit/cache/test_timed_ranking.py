@@ -33,8 +33,16 @@ def test_the_least_is_the_least_by_the_places_as_they_are_now(steps):
         assert len(ranking) == len(inside)
         assert ranking.least() == min(inside, key=lambda each: (place(each, now_s)[0], each), default=None)
     expected = sorted(inside, key=lambda each: (place(each, now_s)[0], each))
-    assert [ranking.pop() for _ in expected] == expected
-    assert ranking.pop() is None
+    assert [ranking.pop(now_s) for _ in expected] == expected
+    assert ranking.pop(now_s) is None
+
+
+def test_what_has_risen_unannounced_is_seen_when_it_would_go():
+    ranking = TimedRanking(lambda item, now_s: ((item + (10 if item == 1 and now_s >= 5.0 else 0),), inf))
+    for item in (1, 2, 3):
+        ranking.put(item, 0.0)
+    ranking.follow(6.0)
+    assert [ranking.pop(6.0) for _ in range(3)] == [2, 3, 1]
 
 
 def test_all_are_looked_at_again_when_asked():

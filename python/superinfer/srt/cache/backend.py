@@ -137,4 +137,4 @@ def _ruling(predictor: Predictor | None, pool_tokens: int, block: int) -> Ruling
     learned: Learned[bytes] = Learned(predictor, unit=BLOCK_TOKENS / block)
     guarded = Guarded(learned, pool_tokens, Watch.of(pool_tokens // block))
     decider = lambda: "learned" if guarded.learned_decides else "lru"  # noqa: E731
-    return Ruling(Claims(guarded), decider, predictor.sees_classes, learned, lambda: guarded.lead_tokens)
+    return Ruling(Claims(guarded), decider, learned, lambda: guarded.lead_tokens)

@@ -215,13 +215,11 @@ class Ruling:
     Attributes:
         claims: The order.
         decider: Name of the rule that decides now.
-        sees_classes: Whether the predictor has been told of SLO classes when it learnt.
         learned: The learned rule, if there is one.
         lead_tokens: By how much it leads its guard.
     """
 
     claims: Claims[bytes]
     decider: Callable[[], str]
-    sees_classes: bool = False
     learned: Learned[bytes] | None = None
     lead_tokens: Callable[[], float | None] = lambda: None

@@ -159,7 +159,7 @@ class LearnedRadixCache(UnifiedRadixCache):
                 book.observer.found(found)
             known = max(book.known_tokens(names, prompt), found)
             slo_class, tenant = self.describe(req)
-            visit = req.cache_visit = book.begin(prompt, prompt - known, slo_class * book.ruling.sees_classes, tenant)
+            visit = req.cache_visit = book.begin(prompt, prompt - known, slo_class, tenant)
         if up_to > len(req.origin_input_ids):
             book.later(visit, len(req.output_ids))
         return visit

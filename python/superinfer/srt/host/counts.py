@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from superinfer.srt.host.faults import failed
+
 
 class Counts:
     """Tokens moved since the start.
@@ -11,7 +13,7 @@ class Counts:
             the way.
 
     Attributes:
-        offloaded: Copied to the host.
+        offloaded: Copied to the host; what failed is not.
         loaded: Brought back, ahead or at admission.
         prefetched: Of these, ahead.
         prefetch_hits: Of these, for requests that were then admitted with them.
@@ -25,8 +27,9 @@ class Counts:
         write, load = controller.start_writing, controller.start_loading
 
         def counted_write() -> None:
-            self.offloaded += sum(len(operation.device_indices) for operation in controller.write_queue)
+            before = len(controller.ack_write_queue)
             write()
+            self.offloaded += sum(ack.num_tokens for ack in controller.ack_write_queue[before:] if not failed(ack))
 
         def counted_load() -> int:
             self.loaded += sum(len(operation.device_indices) for operation in controller.load_queue)
