@@ -83,9 +83,9 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--hopeless",
         type=float,
-        default=0.0,
+        default=0.05,
         metavar="SHARE",
-        help="a system that kept less of its promises is spared the heavier loads (%(default)s)",
+        help="a system that kept less of its promises is spared the heavier loads of a seed (%(default)s); 0: none is",
     )
     parser.add_argument("--seconds", type=float, default=40.0, help="length of a load (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="compute threads of each system (%(default)s)")
@@ -156,7 +156,7 @@ async def measure(options: argparse.Namespace) -> Measured:
             await _serve(server, url, WARM_UP, -1)
         if options.knee_of:
             server, url = servers[options.systems.index(options.knee_of)]
-            load, trials = await _knee(server, url, load)
+            load, trials = await _knee(server, url, load, options.seeds[0])
         for turn, seed in enumerate(options.seeds):
             first = turn % len(servers)  # what drifts favours nobody
             for point in options.points:
@@ -179,11 +179,11 @@ def _hopeless(system: str, seed: int, point: str, runs: Sequence[Run], share: fl
     )
 
 
-async def _knee(server: Server, url: str, load: Load) -> tuple[Load, list[Trial]]:
-    """The load at this system's knee, by one seed that is measured nowhere else, and what led there."""
+async def _knee(server: Server, url: str, load: Load, seed: int) -> tuple[Load, list[Trial]]:
+    """The load at this system's knee, and what led there: arrivals are those of a seed, words are said nowhere else."""
 
     async def attained(factor: float) -> float:
-        kept = (await _serve(server, url, load.scaled(factor), -2))["attainment"]
+        kept = (await _serve(server, url, load.scaled(factor), seed, "search"))["attainment"]
         console.print(f"{server.engine.name} keeps {kept:.1%} of its promises at {factor:.3g} times the load")
         return kept
 
@@ -202,10 +202,10 @@ async def _start(name: str, options: argparse.Namespace) -> AsyncIterator[tuple[
         yield server, f"http://127.0.0.1:{setting.port}"
 
 
-async def _serve(server: Server, url: str, load: Load, seed: int) -> dict[str, float]:
+async def _serve(server: Server, url: str, load: Load, seed: int, words: str = "") -> dict[str, float]:
     server.thaw()
     try:
-        return figures(await serve(server, url, load, seed), Targets())
+        return figures(await serve(server, url, load, seed, words), Targets())
     finally:
         server.freeze()
 

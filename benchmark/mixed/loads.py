@@ -62,26 +62,31 @@ class Load:
         """As many tokens of one class, that nothing is promised: where order can gain nothing."""
         return replace(self, chats_per_s=0.0, agents_per_s=0.0, documents_per_s=2 * self.documents_per_s)
 
-    def requests(self, seed: int) -> list[Request]:
-        """Documents and chat, each request behind those that it waits for."""
-        return [*self._documents(seed), *self._chats(seed)]
+    def requests(self, seed: int, words: str = "") -> list[Request]:
+        """Documents and chat, each request behind those that it waits for.
 
-    def agents(self, seed: int) -> list[Agent]:
+        Args:
+            seed: What arrives when, and how long it is.
+            words: What is said, with the seed.
+        """
+        return [*self._documents(seed, words), *self._chats(seed, words)]
+
+    def agents(self, seed: int, words: str = "") -> list[Agent]:
         """Agents, with the text that they are told; what they say themselves is what the model says."""
-        choose = random.Random(f"agents/{seed}")
+        choose = random.Random(f"agents/{seed}{words}")
         tools = _text(choose, _TOOLS_TOKENS)
         return [
             Agent(at_s, tools, [_text(choose, _RESULT_TOKENS) for _ in range(_STEPS)])
             for at_s in self._arrivals(f"agents/{seed}", self.agents_per_s)
         ]
 
-    def _documents(self, seed: int) -> Iterator[Request]:
-        draw = random_tokens(f"documents/{seed}")
+    def _documents(self, seed: int, words: str) -> Iterator[Request]:
+        draw = random_tokens(f"documents/{seed}{words}")
         for at_s in [0.0, *self._arrivals(f"documents/{seed}", self.documents_per_s)]:
             yield Request(draw(_DOCUMENT_TOKENS), _SUMMARY_TOKENS, at_s=at_s, urgency=Urgency.BATCH)
 
-    def _chats(self, seed: int) -> Iterator[Request]:
-        draw, choose = random_tokens(f"chat/{seed}"), random.Random(f"chat/{seed}/lengths")
+    def _chats(self, seed: int, words: str) -> Iterator[Request]:
+        draw, choose = random_tokens(f"chat/{seed}{words}"), random.Random(f"chat/{seed}/lengths")
         system = draw(_SYSTEM_TOKENS)
         alone = self._arrivals(f"chat/{seed}", self.chats_per_s / 2)
         groups = self._arrivals(f"chat/{seed}/groups", self.chats_per_s / 8)

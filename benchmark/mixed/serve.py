@@ -18,18 +18,18 @@ OPENAI_ONLY = frozenset({"vllm", "vllm-fcfs"})
 """Systems that agents reach through the API of OpenAI; the others have SGLang's."""
 
 
-async def serve(server: Server, url: str, load: Load, seed: int) -> list[Answer]:
-    """All answers.
+async def serve(server: Server, url: str, load: Load, seed: int, words: str = "") -> list[Answer]:
+    """All answers; ``seed`` and ``words`` as in :meth:`Load.requests`.
 
     Raises:
         EngineError: A request failed, or an answer has another number of tokens than was asked for.
     """
-    agents, fields = load.agents(seed), dict(server.engine.fields[Urgency.AGENT])
+    agents, fields = load.agents(seed, words), dict(server.engine.fields[Urgency.AGENT])
     promise = fields.pop("slo", None)
     tokenizer = await asyncio.to_thread(_tokenizer)
     with _backend(server.engine.name, url, fields) as backend:
         start_s = time.perf_counter()
-        requests = server.client.run(load.requests(seed), sequential=False)
+        requests = server.client.run(load.requests(seed, words), sequential=False)
         programs = run(agents, backend, promise, tokenizer, start_s)
         answers, steps = await asyncio.gather(requests, programs)
     return [*answers, *steps]

@@ -20,6 +20,16 @@ def test_the_same_seed_makes_the_same_load_and_another_does_not():
     assert LOAD.requests(1) == LOAD.requests(1) != LOAD.requests(2)
 
 
+def test_other_words_arrive_at_the_same_times_and_are_as_long():
+    some, others = LOAD.requests(1), LOAD.requests(1, "others")
+    assert [(r.at_s, len(r.prompt), r.max_tokens) for r in some] == [
+        (r.at_s, len(r.prompt), r.max_tokens) for r in others
+    ]
+    assert all(list(a.prompt) != list(b.prompt) for a, b in zip(some, others, strict=True))
+    assert [a.at_s for a in LOAD.agents(1)] == [a.at_s for a in LOAD.agents(1, "others")]
+    assert all(a.tools != b.tools for a, b in zip(LOAD.agents(1), LOAD.agents(1, "others"), strict=True))
+
+
 def test_chat_shares_its_system_prompt_and_arrives_at_its_rate():
     requests = LOAD.requests(0)
     chat = [request for request in requests if request.urgency is Urgency.CHAT]
