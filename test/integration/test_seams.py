@@ -77,6 +77,8 @@ SUBCLASSES = [
     *(hook.replacement for hook in hooks()),
     "superinfer.srt.kv.allocator.MixedAllocator",
     "superinfer.srt.kv.budget.MixedPrefillBudget",
+    "superinfer.srt.kv.host_controller.MixedCacheController",
+    "superinfer.srt.kv.host_pool.MixedKVPoolHost",
     "superinfer.srt.kv.pool.MixedKVPool",
     "superinfer.srt.kv.sizes.MixedPoolConfigurator",
     "superinfer.srt.planned_prefill.PlannedAdder",

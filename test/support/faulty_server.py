@@ -12,18 +12,19 @@ from superinfer.srt.host import copies
 
 WAYS = {"load_to_device_per_layer": "load", "backup_from_device_all_layer": "store"}
 
-_copy_rows = copies.copy_rows
 
+def failing(copy):
+    def may_fail(*args):
+        way = WAYS.get(sys._getframe(1).f_code.co_name)
+        if way and way in Path(os.environ["FAULTS"]).read_text():
+            raise OSError("no such page")
+        copy(*args)
 
-def copy_rows(*args):
-    way = WAYS[sys._getframe(1).f_code.co_name]
-    if way in Path(os.environ["FAULTS"]).read_text():
-        raise OSError("no such page")
-    _copy_rows(*args)
+    return may_fail
 
 
 # Not below: processes that are spawned import this again.
-copies.copy_rows = copy_rows
+copies.copy_rows, copies.put_rows = failing(copies.copy_rows), failing(copies.put_rows)
 
 if __name__ == "__main__":
     sys.exit(main(["serve", *sys.argv[1:]]))

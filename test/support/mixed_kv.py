@@ -73,6 +73,7 @@ class MixedKv:
         )
         self.now_s = 0.0
         self.tree = UnifiedRadixCache(params) if rule is None else self._our_cache(params, rule)
+        self._built(params)
         self.keeper = KvKeeper(self.pool, self.allocator, self.tree, self.rows.req_to_token, chunk_tokens, late=late)
         if settings.kv.balances:
             self.keeper.balance(reserve_slabs(self.regions, chunk_tokens), self._set_total)
@@ -86,6 +87,9 @@ class MixedKv:
 
     def _set_total(self, tokens):
         self.tokens = tokens
+
+    def _built(self, params):
+        """The cache is there."""
 
     def begin_pass(self, waiting=(), elapsed_us=50_000):
         self.now_us += elapsed_us
@@ -130,8 +134,7 @@ class MixedKv:
 
     def admit(self, req):
         """Compute the prompt, but for what is cached; returns whether there was room."""
-        key = RadixKey(array("q", req.tokens), req.extra_key)
-        found = self.tree.match_prefix(MatchPrefixParams(key=key))
+        found = self.find(req)
         cached = min(found.device_prefix_len, (len(req.tokens) - 1) // PAGE_TOKENS * PAGE_TOKENS)
         lock = self.tree.lock(found.last_device_node)
         new = len(req.tokens) - cached
@@ -152,6 +155,10 @@ class MixedKv:
         self.keeper.look(self.running, None)
         self.checkpoint(req)
         return True
+
+    def find(self, req):
+        """What is cached of a request."""
+        return self.tree.match_prefix(MatchPrefixParams(key=RadixKey(array("q", req.tokens), req.extra_key)))
 
     def checkpoint(self, req):
         req.full_untruncated_fill_ids = array("q", req.tokens)
@@ -199,23 +206,35 @@ class MixedKv:
         for req in self.running:
             row = self.rows.req_to_token[req.kv.req_pool_idx]
             self._check_pages(row[: len(req.tokens)], req.tokens, req.kv_floor)
-        stack = [(node, [], []) for node in self.tree.tree_core.root_node.children.values()]
+        for node, path in self.paths():
+            if not node.evicted:
+                slots = torch.cat([each.component_data[0].value for each in path])
+                self._check_pages(slots, *self.described(path))
+
+    def paths(self):
+        """Every node of the tree, and those from the top down to it."""
+        stack = [(node, [node]) for node in self.tree.tree_core.root_node.children.values()]
         while stack:
-            node, slots, tokens = stack.pop()
-            slots = slots + node.component_data[0].value.tolist()
-            tokens = tokens + list(node.key.token_ids)[: len(node.key)]
-            floor = Format[node.key.extra_key.rpartition(":")[2].upper()]
-            self._check_pages(torch.tensor(slots), tokens, floor)
-            stack += [(child, slots, tokens) for child in node.children.values()]
+            node, path = stack.pop()
+            yield node, path
+            stack += [(child, [*path, child]) for child in node.children.values()]
+
+    def described(self, path):
+        """The tokens of these nodes, and the coarsest format that their readers accept."""
+        tokens = [token for node in path for token in list(node.key.token_ids)[: len(node.key)]]
+        return tokens, Format[path[-1].key.extra_key.rpartition(":")[2].upper()]
 
     def evict(self, tokens):
         return self.tree.evict(EvictParams(num_tokens=tokens)).num_tokens_evicted
 
     def last_node(self, tokens, slo):
         """SGLang's number of the last node that a request would share."""
+        return self.match(tokens, slo).last_device_node
+
+    def match(self, tokens, slo):
+        """What a request would share, as SGLang tells it."""
         req = self.arrive(tokens, slo)
-        key = RadixKey(array("q", tokens), req.extra_key)
-        return self.tree.match_prefix(MatchPrefixParams(key=key)).last_device_node
+        return MixedKv.find(self, req)
 
     def cached_formats(self, tokens, slo):
         """Formats of the pages that a request would share."""
@@ -237,17 +256,18 @@ class MixedKv:
             assert table.sub(table[:, :1]).eq(torch.arange(PAGE_TOKENS)).all()
             expected = [number(tokens[: (page + 1) * PAGE_TOKENS]) for page in range(pages)]
             for layer in range(LAYERS):
-                torch.testing.assert_close(self._mean(layer, table), torch.tensor(expected) + layer, atol=1e-3, rtol=0)
+                means = self._mean(self.pool, layer, table)
+                torch.testing.assert_close(means, torch.tensor(expected) + layer, atol=1e-3, rtol=0)
 
-    def _mean(self, layer, table):
+    def _mean(self, pool, layer, table):
         """Mean of the values of each page: what a query that likes all keys alike gets."""
         pages = len(table)
         out = torch.empty(pages, HEADS, DIM)
         kernels.mixed_decode_attention(
             torch.zeros(pages, HEADS, DIM),
-            self.pool.k_buffer[layer],
-            self.pool.v_buffer[layer],
-            self.pool.slots,
+            pool.k_buffer[layer],
+            pool.v_buffer[layer],
+            pool.slots,
             table.contiguous(),
             torch.arange(pages),
             torch.full((pages,), PAGE_TOKENS),

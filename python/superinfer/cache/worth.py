@@ -19,13 +19,13 @@ class Worth:
         chance: Of a use before the host lets it go.
         recompute_ms: Time to compute it again.
         load_ms: Time to load it instead.
-        tokens: Its length, above 0.
+        room_tokens: Room that it takes, above 0: its length, or less in a coarser format.
     """
 
     chance: float
     recompute_ms: float
     load_ms: float
-    tokens: int
+    room_tokens: float
 
     @property
     def saved_ms(self) -> float:
@@ -34,8 +34,8 @@ class Worth:
 
     @property
     def per_token_ms(self) -> float:
-        """The same for a token of host memory: what has least of it goes first."""
-        return self.saved_ms / self.tokens
+        """The same for a token's room on the host: what has least of it goes first."""
+        return self.saved_ms / self.room_tokens
 
     @property
     def price(self) -> int:
@@ -74,17 +74,17 @@ class Prices:
 
     Attributes:
         cost: Of computing.
-        link_token_ms: Of moving a token's KV, in either direction.
+        link_token_ms: Of moving the KV that has a token's room, in either direction.
     """
 
     cost: Cost
     link_token_ms: float
 
-    def worth(self, chance: float, start: int, tokens: int) -> Worth:
+    def worth(self, chance: float, start: int, tokens: int, room_tokens: float) -> Worth:
         """Of a node whose first token follows ``start`` others."""
-        return Worth(chance, self.cost.recompute_ms(start, tokens), tokens * self.link_token_ms, tokens)
+        return Worth(chance, self.cost.recompute_ms(start, tokens), room_tokens * self.link_token_ms, room_tokens)
 
-    def offload(self, worth: Worth, free_tokens: int, victim: Worth | None) -> Offload:
+    def offload(self, worth: Worth, free_tokens: float, victim: Worth | None) -> Offload:
         """The choice for a node of this worth.
 
         Args:
@@ -92,10 +92,10 @@ class Prices:
             free_tokens: Room on the host that nothing has to go for.
             victim: Of what would go next from the host; ``None`` if nothing can.
         """
-        lacking = max(worth.tokens - free_tokens, 0)
+        lacking = max(worth.room_tokens - free_tokens, 0)
         token_ms = inf if victim is None else victim.per_token_ms
         room_ms = lacking * token_ms if lacking else 0.0
-        return Offload(worth, worth.tokens * self.link_token_ms, room_ms)
+        return Offload(worth, worth.room_tokens * self.link_token_ms, room_ms)
 
 
 class Keeping:
@@ -107,11 +107,11 @@ class Keeping:
     def __init__(self, capacity_tokens: int) -> None:
         self._capacity_tokens = capacity_tokens
         self._grain = max(capacity_tokens // GRAINS, 1)
-        self._written = 0
-        self._marks: deque[tuple[int, float]] = deque()
+        self._written = 0.0
+        self._marks: deque[tuple[float, float]] = deque()
 
-    def wrote(self, tokens: int, now_s: float) -> None:
-        """So many tokens were written."""
+    def wrote(self, tokens: float, now_s: float) -> None:
+        """So much was written, in tokens."""
         if not self._marks or self._written - self._marks[-1][0] >= self._grain:
             self._marks.append((self._written, now_s))
         self._written += tokens

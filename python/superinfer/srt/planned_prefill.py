@@ -8,6 +8,7 @@ from sglang.srt.managers.schedule_policy import AddReqResult, PrefillAdder, Sche
 from sglang.srt.mem_cache.common import match_kv_cache
 
 from superinfer.srt.kv.allocator import ask_for
+from superinfer.srt.kv.loads import loads_of
 from superinfer.srt.lookups import Lookups
 from superinfer.srt.rotation import GROWTH_TOKENS, Admission
 
@@ -76,7 +77,8 @@ class PlannedAdder(PrefillAdder):
             return AddReqResult.OTHER
         if (has_chunked_req or self.new_chunked_req) and self._in_parts(req):
             return AddReqResult.CONTINUE  # SGLang computes one prompt in parts at a time
-        ask_for(req, self.token_to_kv_pool_allocator)
+        loads = loads_of(self.tree_cache)
+        ask_for(req, self.token_to_kv_pool_allocator, loads.sealed_tokens(req.best_match_node) if loads else 0)
         result = super().add_one_req(req, has_chunked_req, truncation_align_size)
         admitted = bool(self.can_run_list) and self.can_run_list[-1] is req
         return AddReqResult.CONTINUE if result is AddReqResult.NO_TOKEN and not admitted else result
@@ -87,8 +89,13 @@ class PlannedAdder(PrefillAdder):
         if absent <= self.rem_chunk_tokens:
             return False
         # A load that finds no room would leave its tokens to be computed: there must be room now.
-        room = self.token_to_kv_pool_allocator.available_size()
-        return absent - req.host_hit_length > self.rem_chunk_tokens or req.host_hit_length > room
+        return absent - req.host_hit_length > self.rem_chunk_tokens or not self._has_room_for_load(req)
+
+    def _has_room_for_load(self, req: Any) -> bool:
+        loads = loads_of(self.tree_cache)
+        if loads is not None:
+            return loads.fits(req.best_match_node, at_once=True)
+        return bool(req.host_hit_length <= self.token_to_kv_pool_allocator.available_size())
 
     def _get_running_request_total_token_offset(self, req: Any) -> float:
         return GROWTH_TOKENS

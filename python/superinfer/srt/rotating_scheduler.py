@@ -22,6 +22,7 @@ from superinfer.srt.decision_log import DecisionLog
 from superinfer.srt.events import EventFeed
 from superinfer.srt.host.tier import HostTier
 from superinfer.srt.jobs import JobBook
+from superinfer.srt.kv.host_memory import host_memory
 from superinfer.srt.kv.keeper import keeper_of
 from superinfer.srt.ledger import Early
 from superinfer.srt.planned_prefill import PlannedAdder, PlannedSchedulePolicy, reserve_growth_only
@@ -69,8 +70,8 @@ class RotatingScheduler(RecoveringScheduler):
 
     def _host_tier(self) -> HostTier:
         rate = self.settings.host.prefetch_rate
-        pool = self.token_to_kv_pool_allocator
-        return HostTier(self.tree_cache, pool, self.step_time, self.max_total_num_tokens, rate)
+        memory = host_memory(self.tree_cache, self.token_to_kv_pool_allocator, self.kv)
+        return HostTier(self.tree_cache, memory, self.step_time, self.max_total_num_tokens, rate)
 
     def _create_generation_req(self, recv_req: Any, *args: Any, **kwargs: Any) -> Any:
         req = super()._create_generation_req(recv_req, *args, **kwargs)
@@ -135,12 +136,18 @@ class RotatingScheduler(RecoveringScheduler):
             plan = self.admit(running_batch)
             self._note_admitted(plan.batch_to_run)
         if self.host_tier:
-            # The KV of a session is the session's.
-            jobs = [self.rotation.book.job_of(req) for req in self.waiting_queue if req.session is None]
-            req_of, look_up = self.rotation.book.req_of, self.policy.look_up
-            self.host_tier.ahead(self.clock.now_us, jobs, req_of, look_up, growth_tokens)
+            if self.rotation.admission and plan.batch_to_run is None and not running_batch.reqs:
+                # Nobody runs and nobody could come in: what was held as free is not, to who would read part of it.
+                self.host_tier.let_all_go()
+            else:
+                self._load_ahead(self.host_tier, growth_tokens)
         self._queue_parked()
         return plan
+
+    def _load_ahead(self, tier: HostTier, reserved_tokens: int) -> None:
+        # The KV of a session is the session's.
+        jobs = [self.rotation.book.job_of(req) for req in self.waiting_queue if req.session is None]
+        tier.ahead(self.clock.now_us, jobs, self.rotation.book.req_of, self.policy.look_up, reserved_tokens)
 
     def run_batch(self, batch: Any, *args: Any, **kwargs: Any) -> Any:
         """Run one engine step, which waits for what of its prefixes is still on its way from the host."""
@@ -162,9 +169,9 @@ class RotatingScheduler(RecoveringScheduler):
 
     def _free_tokens(self) -> int:
         """KV that is free, can be evicted, or could be if it were needed, of the kind that new tokens need."""
-        if self.kv:
-            return self.kv.free_tokens()
         spare = self.host_tier.spare_tokens() if self.host_tier else 0
+        if self.kv:
+            return self.kv.free_tokens() + spare
         return int(self.token_to_kv_pool_allocator.available_size() + self.tree_cache.evictable_size()) + spare
 
     def _rotate(self, running_batch: Any) -> None:

@@ -124,9 +124,10 @@ class Rotation:
         self.rotations += len(reqs)
 
     def wanted_tokens(self) -> int:
-        """KV that those who may come in need beside what is there of them."""
+        """KV that those who may come in need beside what is there of them, of what they compete for."""
         jobs = map(self.book.job_of, self.admission.order)
-        return sum(job.missing_tokens + GROWTH_TOKENS + 2 * self.page_size for job in jobs)
+        missing = (min(job.missing_tokens, job.context_tokens - job.elsewhere_tokens) for job in jobs)
+        return sum(tokens + GROWTH_TOKENS + 2 * self.page_size for tokens in missing)
 
     def retry_after_s(self) -> int:
         """Seconds until what waits now will have been computed."""

@@ -71,9 +71,10 @@ READS: tuple[Reads, ...] = (
     ),
     Reads(
         f"{_MANAGERS}.cache_controller.HiCacheController",
-        "ack_load_queue ack_write_queue io_backend l2_transfer_engine layer_done_counter load_queue mem_pool_host",
+        "ack_load_queue ack_write_queue io_backend l2_transfer_engine layer_done_counter load_queue mem_pool_device"
+        " mem_pool_device_allocator mem_pool_host",
     ),
-    Reads(f"{_MANAGERS}.cache_controller.CacheOperation", "device_indices"),
+    Reads(f"{_MANAGERS}.cache_controller.CacheOperation", "device_indices host_indices"),
     Reads(f"{_MANAGERS}.cache_controller.HiCacheAck", "finish_event node_ids num_tokens"),
     Reads(f"{_MANAGERS}.cache_controller.LayerDoneCounter", "events num_counters num_layers producer_index"),
     Reads(f"{_MANAGERS}.cache_controller.LayerLoadingEvent", "_num_layers load_events start_event"),
@@ -81,9 +82,10 @@ READS: tuple[Reads, ...] = (
     Reads("sglang.srt.mem_cache.device_pool_info.DevicePoolInfo", "buffer_info"),
     Reads("sglang.srt.mem_cache.pool_host.group.HostPoolGroup", "anchor_entry size"),
     Reads("sglang.srt.mem_cache.pool_host.group.PoolEntry", "host_pool"),
+    Reads("sglang.srt.mem_cache.pool_host.base.HostKVCache", "lock size"),
     Reads(
         "sglang.srt.mem_cache.pool_host.mha.MHATokenToKVPoolHost",
-        "device_k_buffers device_v_buffers k_buffer layer_num size size_per_token v_buffer",
+        "device_k_buffers device_v_buffers k_buffer layer_num size size_per_token target_layer_num v_buffer",
     ),
     Reads(
         "sglang.srt.layers.attention.torch_native_backend.TorchNativeAttnBackend",
@@ -123,7 +125,7 @@ READS: tuple[Reads, ...] = (
     ),
     Reads(
         "sglang.srt.mem_cache.unified_cache.unified_tree_core.UnifiedTreeNode",
-        "backuped children component_data hit_count id key last_access_time parent write_through_pending_id",
+        "backuped children component_data evicted hit_count id key last_access_time parent write_through_pending_id",
     ),
     Reads(
         "sglang.srt.mem_cache.unified_cache.components.base.ComponentData", "host_lock_ref host_value lock_ref value"

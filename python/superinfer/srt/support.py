@@ -41,6 +41,16 @@ def _mixed_kv(asked: Callable[[Any], bool]) -> Callable[[Any, Config], bool]:
     return lambda args, config: config.kv.budget is not None and asked(args)
 
 
+def _has_tier(args: Any, config: Config) -> bool:
+    """Whether KV is kept in host memory."""
+    return bool(args.enable_hierarchical_cache or config.host.tier_bytes)
+
+
+def _our_cache(args: Any, config: Config) -> bool:
+    """Whether our radix cache serves."""
+    return config.cache.eviction != "sglang" and choice.conflict(args) is None
+
+
 def _env(name: str) -> Callable[[Any, Config], bool]:
     return lambda _args, _config: os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
 
@@ -171,9 +181,9 @@ LIMITS = (
         "it could not read sealed pages",
     ),
     Limit(
-        "--kv-budget with --enable-hierarchical-cache",
-        _mixed_kv(lambda a: a.enable_hierarchical_cache),
-        "it copies native pages only",
+        "--kv-budget with a host tier and SGLang's cache",
+        lambda a, config: config.kv.budget is not None and _has_tier(a, config) and not _our_cache(a, config),
+        "only our cache knows which formats are on the host",
     ),
     Limit(
         "--kv-budget with --enable-memory-saver",

@@ -184,7 +184,10 @@ def test_many_of_all_classes_are_served_late_and_all_memory_comes_back(late_serv
     ("flags", "sentence"),
     [
         (["--kv-seal", "never"], "kv.seal: 'never' is not one of late, full"),
-        (["--enable-hierarchical-cache"], "does not support --kv-budget with --enable-hierarchical-cache"),
+        (
+            ["--enable-hierarchical-cache", "--radix-eviction-policy", "lfu"],
+            "does not support --kv-budget with a host tier and SGLang's cache",
+        ),
         (["--kv-regions", "native:0.5,int4:0.4"], "kv.regions: the shares add up to 0.9"),
         (["--max-total-tokens", "4096"], "does not support --kv-budget with --max-total-tokens"),
         (["--page-size", "16"], "does not support --kv-budget with --page-size other than 32"),

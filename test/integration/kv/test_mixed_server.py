@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from integration.conftest import STRICT
-from superinfer.config import CacheConfig, Config, KvConfig, RotationConfig
+from superinfer.config import CacheConfig, Config, HostConfig, KvConfig, RotationConfig
 from support.engine import running_engine
 
 pytestmark = pytest.mark.integration
@@ -19,6 +19,8 @@ ROOMY_LATE = KvConfig(budget="16m", regions="native:0.8,int8:0.1,int4:0.1")
 TIGHT_LATE = KvConfig(budget="768k", regions="native:0.5,int8:0.25,int4:0.25")
 AUTO = KvConfig(budget="1m", seal="full")
 AUTO_LATE = KvConfig(budget="1m")
+THROUGH, BACK = HostConfig(kv_bytes="4m"), HostConfig(kv_bytes="4m", write="back")
+SMALL_HOST = HostConfig(kv_bytes="128k", write="back", link_bytes_per_s="1m")
 
 
 def prompts(count):
@@ -33,7 +35,7 @@ def classes(count):
     return ["interactive", "batch", "standard", "batch"] * (count // 4)
 
 
-def generate(model, kv, *, force_every=0, count=12, tokens=80, cls=None, eviction=None, **layout):
+def generate(model, kv, *, force_every=0, count=12, tokens=80, cls=None, eviction=None, host=None, **layout):
     """Tokens of every request; half of them are batch requests, unless ``cls`` says otherwise."""
     sampling = [
         {
@@ -44,7 +46,8 @@ def generate(model, kv, *, force_every=0, count=12, tokens=80, cls=None, evictio
         }
         for own in classes(count)
     ]
-    settings = Config(kv=kv, rotation=RotationConfig(force_every=force_every), cache=CacheConfig(eviction=eviction))
+    rotation, cache = RotationConfig(force_every=force_every), CacheConfig(eviction=eviction)
+    settings = Config(kv=kv, rotation=rotation, cache=cache, host=host or HostConfig())
     limit = {} if kv.budget else {"max_total_tokens": 8192}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in STRICT.items():
@@ -78,6 +81,11 @@ CASES = {
     "boundaries move": (AUTO, 0, {}),
     "boundaries move, taken out all the time": (AUTO, 5, {"disable_overlap_schedule": True}),
     "boundaries move, sealed late, taken out all the time": (AUTO_LATE, 5, {}),
+    "room for half, a host": (TIGHT, 5, {"host": BACK}),
+    "room for half, sealed late, a host that is written through": (TIGHT_LATE, 4, {"host": THROUGH}),
+    "room for half, a small host with a slow link": (TIGHT, 3, {"host": SMALL_HOST}),
+    "boundaries move, sealed late, a host": (AUTO_LATE, 4, {"host": BACK}),
+    "boundaries move, a host that is written through": (AUTO, 3, {"host": THROUGH}),
 }
 
 

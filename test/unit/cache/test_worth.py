@@ -55,7 +55,7 @@ def test_a_node_that_has_waited_is_looked_at_from_there_on():
 
 
 def test_what_is_deeper_saves_more():
-    top, deep = (PRICES.worth(0.5, start, 100) for start in (0, 1000))
+    top, deep = (PRICES.worth(0.5, start, 100, 100) for start in (0, 1000))
     assert top.saved_ms == pytest.approx(0.5 * (200 + 0.01 * 100 * 50 - 50))
     assert deep.saved_ms > top.saved_ms
     assert deep.price > top.price
@@ -64,32 +64,32 @@ def test_what_is_deeper_saves_more():
 def test_with_room_the_copy_alone_has_to_pay():
     # Computing takes 250 ms, loading 50, copying 50: it pays from a quarter on.
     for chance, pays in ((0.24, False), (0.26, True)):
-        assert PRICES.offload(PRICES.worth(chance, 0, 100), free_tokens=100, victim=None).pays is pays
+        assert PRICES.offload(PRICES.worth(chance, 0, 100, 100), free_tokens=100, victim=None).pays is pays
 
 
 def test_without_room_it_has_to_be_worth_more_than_what_goes():
-    victim = PRICES.worth(0.5, 0, 100)
+    victim = PRICES.worth(0.5, 0, 100, 100)
     assert not PRICES.offload(victim, free_tokens=0, victim=victim).pays
-    assert PRICES.offload(PRICES.worth(0.8, 0, 100), free_tokens=0, victim=victim).pays
-    assert PRICES.offload(PRICES.worth(0.6, 0, 100), free_tokens=60, victim=victim).pays
-    assert not PRICES.offload(PRICES.worth(0.6, 0, 100), free_tokens=0, victim=victim).pays
+    assert PRICES.offload(PRICES.worth(0.8, 0, 100, 100), free_tokens=0, victim=victim).pays
+    assert PRICES.offload(PRICES.worth(0.6, 0, 100, 100), free_tokens=60, victim=victim).pays
+    assert not PRICES.offload(PRICES.worth(0.6, 0, 100, 100), free_tokens=0, victim=victim).pays
 
 
 def test_where_nothing_can_go_nothing_comes():
-    offload = PRICES.offload(PRICES.worth(1.0, 0, 100), free_tokens=99, victim=None)
+    offload = PRICES.offload(PRICES.worth(1.0, 0, 100, 100), free_tokens=99, victim=None)
     assert not offload.pays
     assert explain_offload(offload, inf)["room_ms"] is None
 
 
 def test_a_link_that_is_slower_than_computing_saves_nothing():
     slow = Prices(Cost(token_ms=1.0), link_token_ms=2.0)
-    assert not slow.offload(slow.worth(1.0, 0, 100), free_tokens=100, victim=None).pays
+    assert not slow.offload(slow.worth(1.0, 0, 100, 100), free_tokens=100, victim=None).pays
 
 
 def test_as_long_as_nothing_is_known_of_costs_everything_goes_that_may_be_used():
     free = Prices(Cost(token_ms=0.0), link_token_ms=0.0)
-    assert free.offload(free.worth(0.1, 0, 10), free_tokens=10, victim=None).pays
-    assert not free.offload(free.worth(0.0, 0, 10), free_tokens=10, victim=None).pays
+    assert free.offload(free.worth(0.1, 0, 10, 10), free_tokens=10, victim=None).pays
+    assert not free.offload(free.worth(0.0, 0, 10, 10), free_tokens=10, victim=None).pays
 
 
 def test_prices_are_equal_where_the_last_digit_is_not():

@@ -64,7 +64,9 @@ WITH_ROTATION_ONLY = [
     ("--enable-lora", {"lora_paths": {"one": "path"}}),
     ("--hicache-storage-backend", {"hicache_storage_backend": "file"}),
 ]
+TIER = {"kv": KvConfig(budget="1g"), "host": HostConfig(kv_bytes="1g")}
 BY_CONFIGURATION = [
+    ("--kv-budget with a host tier and SGLang's cache", Config(**TIER, cache=CacheConfig(eviction="sglang"))),
     ("--kv-budget without [rotation]", Config(rotation=RotationConfig(enabled=False), kv=KvConfig(budget="1g"))),
     ("[observe] events without [rotation]", Config(rotation=RotationConfig(enabled=False), observe=EVENTS)),
     ("[observe] events with --dp-size above 1", Config(observe=EVENTS)),
@@ -76,7 +78,6 @@ WITH_MIXED_KV_ONLY = [
     ("--kv-budget with --max-total-tokens", {"max_total_tokens": 4096}),
     ("--kv-budget with --page-size other than 32", {"page_size": 16}),
     ("--kv-budget with another --attention-backend", {"attention_backend": "torch_native"}),
-    ("--kv-budget with --enable-hierarchical-cache", {"enable_hierarchical_cache": True}),
     ("--kv-budget with --enable-memory-saver", {"enable_memory_saver": True}),
 ]
 BY_ARGUMENT = [
@@ -175,6 +176,15 @@ def test_refuses_two_rules_of_eviction_and_takes_sglangs_alone(changes):
         check(arguments(**changes), Config(cache=CacheConfig(eviction="learned")))
     for eviction in (None, "sglang"):
         check(arguments(**changes), Config(cache=CacheConfig(eviction=eviction)))
+
+
+def test_formats_go_to_the_host_with_our_cache_only():
+    check(arguments(), Config(**TIER))
+    check(arguments(enable_hierarchical_cache=True), MIXED_KV)
+    for changes in ({"enable_lmcache": True}, {"radix_cache_backend": "flexkv"}):
+        check(arguments(**changes), MIXED_KV)
+        with pytest.raises(UnsupportedError, match="--kv-budget with a host tier and SGLang's cache: "):
+            check(arguments(enable_hierarchical_cache=True, **changes), MIXED_KV)
 
 
 def test_refuses_a_predictor_that_cannot_be_read(tmp_path):

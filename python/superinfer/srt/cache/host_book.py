@@ -9,6 +9,7 @@ from superinfer.cache.learned import Learned
 from superinfer.cache.ranking import Key, TimedRanking
 from superinfer.cache.worth import Keeping, Offload, Prices, Worth
 from superinfer.srt.cache.book import TreeBook
+from superinfer.srt.cache.host_room import HostRoom
 
 FORGOTTEN: Key = (float(Level.ENDED), -inf, 0.0, 0.0)
 """The place of a node that is on the host and whose history is not known any more: before all others."""
@@ -22,9 +23,9 @@ class HostBook:
 
     Args:
         book: Of the device's nodes; it also remembers those that have left.
-        capacity_tokens: Of the host.
+        room: Knows what nodes take on the host.
         prices: What computing and the link cost now.
-        free_tokens: Room on the host that nothing has to go for, as far as so many tokens are wanted.
+        node_of: SGLang's node of a number.
 
     Attributes:
         evicted_tokens: Gone from the host to make room.
@@ -32,29 +33,24 @@ class HostBook:
     """
 
     def __init__(
-        self,
-        book: TreeBook,
-        capacity_tokens: int,
-        prices: Callable[[], Prices],
-        free_tokens: Callable[[int], int],
+        self, book: TreeBook, room: HostRoom, prices: Callable[[], Prices], node_of: Callable[[int], Any]
     ) -> None:
         self._book = book
-        self._capacity_tokens = capacity_tokens
-        self._prices, self._free_tokens = prices, free_tokens
+        self._room, self._prices, self._node_of = room, prices, node_of
         self.evicted_tokens = self.discarded_tokens = 0
         self.reset()
 
     def reset(self) -> None:
         """The tree is empty."""
         self._order = TimedRanking(self._place)
-        self._keeping = Keeping(self._capacity_tokens)
+        self._keeping = Keeping(self._room.capacity_tokens)
         self._version = self._book.claims.version
 
     # What happens on the host.
 
-    def wrote(self, tokens: int) -> None:
-        """So many tokens were copied to the host."""
-        self._keeping.wrote(tokens, self._book.now_s())
+    def wrote(self, node: Any) -> None:
+        """``node`` was copied to the host."""
+        self._keeping.wrote(self._room.taken(node), self._book.now_s())
 
     def evictable(self, node: Any, yes: bool) -> None:
         """Whether SGLang would evict ``node`` from the host."""
@@ -87,9 +83,9 @@ class HostBook:
         """Whether ``node``, which leaves the device, is worth a copy. What hangs below it on the host goes or stays
         with it."""
         prices, victim = self._prices(), self.next_victim()
-        worth = self._worth(self._book.names.of(node), prices)
-        displaced = None if victim is None else self._worth(self._book.names.name_of(victim), prices)
-        return prices.offload(worth, self._free_tokens(worth.tokens), displaced)
+        worth = self._worth(node, prices)
+        displaced = None if victim is None else self._worth(self._node_of(victim), prices)
+        return prices.offload(worth, self._room.free(worth.room_tokens), displaced)
 
     def keeps_s(self) -> float:
         """How long the host keeps what goes there now."""
@@ -97,13 +93,14 @@ class HostBook:
 
     # Prices.
 
-    def _worth(self, name: bytes, prices: Prices) -> Worth:
+    def _worth(self, node: Any, prices: Prices) -> Worth:
         nodes = self._book.evictor.nodes
-        slot = nodes.slots.get(name)
+        slot = nodes.slots.get(self._book.names.of(node))
         if slot is None:
             return Worth(0.0, 0.0, 0.0, 1)
         chance, _ = self._chance(slot)
-        return prices.worth(chance, nodes.depth[slot] - nodes.tokens[slot], nodes.tokens[slot])
+        start = nodes.depth[slot] - nodes.tokens[slot]
+        return prices.worth(chance, start, nodes.tokens[slot], self._room.taken(node))
 
     def _chance(self, slot: int) -> tuple[float, float]:
         """Of a use before the host lets go, and the time up to which that is so."""
@@ -131,5 +128,6 @@ class HostBook:
         if self._believed() is not None:
             chance, until_s = self._chance(slot)
             start = nodes.depth[slot] - nodes.tokens[slot]
-            price = self._prices().worth(chance, start, nodes.tokens[slot]).price
+            room_tokens = self._room.taken(self._node_of(number))
+            price = self._prices().worth(chance, start, nodes.tokens[slot], room_tokens).price
         return (level, price, last.seq, -nodes.depth[slot]), until_s

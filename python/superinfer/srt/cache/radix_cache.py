@@ -13,6 +13,8 @@ from superinfer.srt.cache.losses import drop_host_copies
 from superinfer.srt.cache.names import block_names
 from superinfer.srt.cache.tree_core import LearnedTreeCore
 from superinfer.srt.host.faults import Faults
+from superinfer.srt.kv.host_pool import mixed_pool
+from superinfer.srt.kv.loads import Loads
 from superinfer.srt.ledger import is_internal
 
 
@@ -39,6 +41,7 @@ class LearnedRadixCache(UnifiedRadixCache):
         on_end: Hears of each request that has ended, when all of it is in the tree.
         on_reset: Hears when the tree was emptied.
         faults: Copies that failed; ``None`` where these are errors.
+        loads: What would be loaded from a host whose pages have formats; ``None`` where they have none.
     """
 
     tree_core: LearnedTreeCore
@@ -49,6 +52,7 @@ class LearnedRadixCache(UnifiedRadixCache):
         self.on_end: Callable[[Any], None] | None = None
         self.on_reset: Callable[[], None] | None = None
         self.faults: Faults | None = None
+        self.loads: Loads | None = None
         super().__init__(params)
 
     @property
@@ -102,6 +106,48 @@ class LearnedRadixCache(UnifiedRadixCache):
         super()._finish_write_through_ack(ack_id)
         if self.faults is not None and self.faults.write_failed(ack_id):
             self.faults.lost["offload"] += drop_host_copies(self, nodes)
+
+    def init_hicache(self, server_args: Any, params: Any) -> None:
+        """There is a host tier."""
+        super().init_hicache(server_args, params)
+        pages = mixed_pool(self.cache_controller.mem_pool_host)
+        if pages is not None:
+            self.loads = Loads(self.tree_core, params.token_to_kv_pool_allocator, pages)
+
+    def load_back(self, node_id: int, mem_quota: int | None = None, req: Any = None) -> bool:
+        """Begin to load what is on the host up to a node; not begun, and nothing evicted, where it cannot fit."""
+        if self.loads is not None and not self.loads.fits(node_id):
+            self.cache_controller.note_short(self.loads.pages(node_id))
+            return False
+        return bool(super().load_back(node_id, mem_quota, req))
+
+    def evict_leaf(self, node_id: int, tracker: Any) -> None:
+        """A leaf leaves the device: to the host, where that is written at eviction and a copy pays."""
+        backup = self._evict_device_leaf(node_id, tracker)
+        if backup is None:
+            return
+        if self._execute_and_commit_kv_backup(backup, write_back=True):
+            self.writing_check(write_back=True)
+            self._demote(node_id, tracker)
+        else:
+            self._drop_subtree_no_host(node_id, tracker)
+
+    def _execute_kv_backup(self, node_id: int, device_value: Any, *args: Any) -> Any:
+        """Copy a node to the host. SGLang makes room for its tokens; where pages have formats, they need bytes."""
+        if self.loads is not None and not self._make_host_room(device_value):
+            return None
+        return super()._execute_kv_backup(node_id, device_value, *args)
+
+    def _make_host_room(self, device_value: Any) -> bool:
+        pages = self.cache_controller.host_pool
+        needed = pages.units(pages.device_formats(device_value))
+        if needed > pages.arena.units:
+            return False
+        while (short := needed - pages.arena.free_units) > 0:
+            # As many tokens as are at least as large; what goes may be smaller.
+            if not self.evict_host(max(int(pages.native_tokens_of(short)), 1)):
+                return False
+        return True
 
     def _demote(self, node_id: int, tracker: Any) -> None:
         """A node leaves the device: with its copy on the host, or for good where the copy failed."""

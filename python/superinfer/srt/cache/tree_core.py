@@ -222,14 +222,14 @@ class LearnedFullComponent(FullComponent):
     def commit_hicache_transfer(self, node: Any, phase: Any, transfers: Any = (), **kwargs: Any) -> None:
         """KV goes to the host, or comes back from it."""
         core = self.tree_core
-        if core.host is not None and phase == CacheTransferPhase.BACKUP_HOST and transfers:
-            core.host.wrote(len(node.key))
         loaded = [nid for transfer in transfers[:1] for nid in transfer.nodes_to_load or ()]
         if loaded:
             core.loads[node.id] = core._depth(core.node_by_id(loaded[0]).parent)
         absent = [core.node_by_id(nid) for nid in loaded]
         absent = [one for one in absent if one.component_data[self.component_type].value is None]
         super().commit_hicache_transfer(node, phase, transfers, **kwargs)
+        if core.host is not None and phase == CacheTransferPhase.BACKUP_HOST and transfers:
+            core.host.wrote(node)
         for one in absent:
             if one.component_data[self.component_type].value is not None:
                 core.book.added(one, one in core.evictable_device_leaves)

@@ -12,6 +12,7 @@ from superinfer.sched.step_time import StepTime
 from superinfer.srt.cache.access import AccessWriter
 from superinfer.srt.cache.ends import Ends
 from superinfer.srt.cache.host_book import HostBook
+from superinfer.srt.cache.host_room import room_of
 from superinfer.srt.cache.pins import Pins
 from superinfer.srt.cache.radix_cache import LearnedRadixCache
 from superinfer.srt.clock import TickClock
@@ -61,15 +62,6 @@ def price_host(tree_cache: LearnedRadixCache, step_time: StepTime) -> None:
         _, token_us, pair_us = step_time.prefill_prices_us
         return Prices(Cost(token_us / 1000, pair_us / 1000), step_time.loads.us_per_token / 1000)
 
-    def free_tokens(wanted: int) -> int:
-        free = int(host_pool.available_size())
-        # Written at eviction, the host gives up first what is on the device, too.
-        for node in core.full_host_duplicates.values() if core.is_write_back else ():
-            if free >= wanted:
-                break
-            free += len(node.key)
-        return free
-
-    host = HostBook(core.book, int(host_pool.size), prices, free_tokens)
+    host = HostBook(core.book, room_of(core, host_pool), prices, core.node_by_id)
     core.book.on_moved = host.moved
     core.keep_host_book(host)

@@ -21,7 +21,12 @@ def copy_rows(target: torch.Tensor, target_rows: torch.Tensor, source: torch.Ten
             f"rows of {target.dtype} {list(target.shape[1:])}"
         )
     # As bytes: torch has no copies by index for some of the types that KV is kept in.
-    _bytes(target).index_copy_(0, target_rows, _bytes(source).index_select(0, source_rows))
+    put_rows(_bytes(target), target_rows, _bytes(source).index_select(0, source_rows))
+
+
+def put_rows(target: torch.Tensor, target_rows: torch.Tensor, rows: torch.Tensor) -> None:
+    """Write ``rows`` to ``target[target_rows]``: of a type and shape, each target at most once."""
+    target.index_copy_(0, target_rows, rows)
 
 
 def _bytes(rows: torch.Tensor) -> torch.Tensor:

@@ -48,6 +48,11 @@ class Faults:
         self._failed_writes.discard(ack_id)
         return anywhere
 
+    def anywhere(self, failed: bool) -> bool:
+        """Whether something that all ranks have done has failed on any of them."""
+        (yes,) = self._agreed([failed])
+        return yes
+
     def fail_write(self, ack_id: int) -> None:
         """A copy that is under way is of no use any more, on all ranks."""
         self._failed_writes.add(ack_id)

@@ -16,6 +16,7 @@ class Load:
         tokens: Token ids up to the end of what is loaded.
         start: From which of them on it is loaded; what is before is on the device.
         started_us: The tick at which it began.
+        weight: Native tokens that take as long to load: fewer than it has where pages are sealed.
         ack: SGLang's, of its end.
     """
 
@@ -24,12 +25,8 @@ class Load:
     tokens: Sequence[int]
     start: int
     started_us: int
+    weight: int
     ack: Any = None
-
-    @property
-    def count(self) -> int:
-        """Tokens that are loaded."""
-        return len(self.tokens) - self.start
 
     def is_read_by(self, req: Any) -> bool:
         """Whether the cached prefix of ``req``, which was just admitted, reaches into what is on its way."""

@@ -15,6 +15,8 @@ from typing import Any
 from sglang.srt.managers.cache_controller import LayerLoadingEvent
 from sglang.srt.mem_cache.l2_transfer import L2TransferEngine, TransferCompletion
 
+from superinfer.srt.kv.host_pool import MixedKVPoolHost
+
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
@@ -136,7 +138,7 @@ class LinkedTransfers(L2TransferEngine):
         finished = Done(done=False)
         try:
             for transfer in transfers:
-                self._store(transfer)
+                self.store(transfer)
             finished.record()
         except Exception as failure:
             if not self.recovers:
@@ -171,7 +173,7 @@ class LinkedTransfers(L2TransferEngine):
                 for transfer in transfers:
                     pool = transfer.host_pool
                     self._copy(transfer, layer)
-                    layer_bytes = pool.size_per_token / pool.layer_num * len(transfer.host_indices)
+                    layer_bytes = bytes_of(pool, transfer.host_indices) / pool.layer_num
                     arrives_s += layer_bytes / self._bytes_per_s if self._bytes_per_s else 0.0
                 if given_up.wait(max(0.0, arrives_s - time.monotonic())):
                     raise TooSlowError("it takes longer than computing")
@@ -187,7 +189,8 @@ class LinkedTransfers(L2TransferEngine):
             if given_up in self._under_way:
                 self._under_way.remove(given_up)
 
-    def _store(self, transfer: Any) -> None:
+    def store(self, transfer: Any) -> None:
+        """Copy to the host; tried a few times."""
         store = transfer.host_pool.backup_from_device_all_layer
         arguments = (transfer.device_pool, transfer.host_indices, transfer.device_indices, self.io_backend)
         _tried(lambda: store(*arguments), "Copying to the host")
@@ -196,6 +199,13 @@ class LinkedTransfers(L2TransferEngine):
         load = transfer.host_pool.load_to_device_per_layer
         arguments = (transfer.device_pool, transfer.host_indices, transfer.device_indices, layer, self.io_backend)
         _tried(lambda: load(*arguments), f"Loading layer {layer} from the host")
+
+
+def bytes_of(host_pool: Any, host_indices: Any) -> int:
+    """Bytes that the KV with these slots takes on the host, in all layers."""
+    if isinstance(host_pool, MixedKVPoolHost):
+        return host_pool.arena.bytes(host_pool.units(host_pool.formats(host_indices)))
+    return int(host_pool.size_per_token * len(host_indices))
 
 
 def _tried(copy: Callable[[], None], what: str) -> None:

@@ -1,5 +1,6 @@
 """How SGLang's tree gets its host tier on the CPU platform."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psutil
@@ -16,6 +17,9 @@ from sglang.srt.runtime_context import get_memory
 from superinfer import config
 from superinfer.srt.host import link
 from superinfer.srt.host.pool import CpuKVPoolHost
+from superinfer.srt.kv.host_controller import MixedCacheController
+from superinfer.srt.kv.host_pool import MixedKVPoolHost
+from superinfer.srt.kv.pool import MixedKVPool
 from superinfer.srt.support import UnsupportedError
 
 RESERVE_SHARE = 0.05
@@ -36,9 +40,10 @@ class CpuStackStrategy(StackStrategy):
 
         Raises:
             UnsupportedError: ``kvcache`` is not laid out as copies of rows expect.
-            ValueError: The tier does not fit into the free memory.
+            ValueError: The tier does not fit into the free memory, or is smaller than a page.
         """
-        if type(kvcache) is not MHATokenToKVPool:
+        mixed = isinstance(kvcache, MixedKVPool)
+        if type(kvcache) is not MHATokenToKVPool and not mixed:
             raise UnsupportedError(
                 f"SuperInfer does not support a host tier for KV pools of type {type(kvcache).__name__} on the CPU: "
                 "it copies plain keys and values."
@@ -48,7 +53,7 @@ class CpuStackStrategy(StackStrategy):
                 "SuperInfer does not support --hicache-storage-backend on the CPU: its host tier is memory only."
             )
         memory = get_memory()
-        host_pool = _host_pool(kvcache, params.page_size, memory.hicache_ratio, memory.hicache_size)
+        host_pool = _mixed_pool(kvcache, params) if mixed else _host_pool(kvcache, params.page_size)
         layers = {layer: layer for layer in range(kvcache.layer_num)}
         entry = assembler.build_pool_entry(
             name=PoolName.KV,
@@ -59,7 +64,7 @@ class CpuStackStrategy(StackStrategy):
             is_anchor=True,
         )
         group = HostPoolGroup([entry])
-        controller = HybridCacheController(
+        controller = (MixedCacheController if mixed else HybridCacheController)(
             params.token_to_kv_pool_allocator,
             group,
             params.page_size,
@@ -88,17 +93,34 @@ def register() -> None:
         assembler.register_stack_strategy(CpuStackStrategy())
 
 
-def _host_pool(kvcache: Any, page_tokens: int, ratio: float | None, size_gb: float) -> CpuKVPoolHost:
+def _host_pool(kvcache: Any, page_tokens: int) -> CpuKVPoolHost:
+    memory = get_memory()
     info = kvcache.get_device_pool_infos()[0].buffer_info
-    with host_memory_budget_scope(int(psutil.virtual_memory().available * (1 - RESERVE_SHARE))):
+    with _free_memory():
         return CpuKVPoolHost(
             info,
-            ratio,
-            size_gb,
+            memory.hicache_ratio,
+            memory.hicache_size,
             page_tokens,
-            get_memory().hicache_mem_layout,
+            memory.hicache_mem_layout,
             pin_memory=False,
             device_capacity_tokens=kvcache.size,
             start_layer=kvcache.start_layer,
             end_layer=kvcache.end_layer,
         )
+
+
+def _mixed_pool(kvcache: MixedKVPool, params: Any) -> MixedKVPoolHost:
+    memory, settings = get_memory(), config.active()
+    if memory.hicache_size > 0:
+        exact = settings.host.tier_bytes if settings is not None else 0
+        host_bytes = exact or int(memory.hicache_size * 1e9)
+    else:
+        host_bytes = int(memory.hicache_ratio * kvcache.regions.bytes)
+    with _free_memory():
+        return MixedKVPoolHost(kvcache, host_bytes, poisons=params.token_to_kv_pool_allocator.debug_mode)
+
+
+def _free_memory() -> AbstractContextManager[None]:
+    """What host pools may take."""
+    return host_memory_budget_scope(int(psutil.virtual_memory().available * (1 - RESERVE_SHARE)))

@@ -9,10 +9,14 @@ from superinfer.sched.prefetch import Bandwidth, choose
 from superinfer.sched.step_time import StepTime
 from superinfer.srt.host.counts import Counts
 from superinfer.srt.host.flight import Flight, Load
+from superinfer.srt.host.memory import Memory
 from superinfer.srt.host.recovery import Recovery
 
 HELD_SHARE = 0.25
 """Part of the device's pool that may be held for requests that are not admitted yet."""
+
+CANDIDATES = 4
+"""Of the requests whose KV could be loaded, those that are looked at in a pass until there is room for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +36,20 @@ class HostTier:
 
     Args:
         tree_cache: SGLang's, with a host tier.
-        allocator: Of the device's pool.
+        memory: Of the device and the host.
         step_time: Learns how long loads take.
         kv_tokens: Size of the device's pool.
         prefetch_rate: Bytes per second that may be loaded ahead; ``None`` sets no limit, 0 loads nothing ahead.
     """
 
     def __init__(
-        self, tree_cache: Any, allocator: Any, step_time: StepTime, kv_tokens: int, prefetch_rate: int | None
+        self, tree_cache: Any, memory: Memory, step_time: StepTime, kv_tokens: int, prefetch_rate: int | None
     ) -> None:
         self._tree = tree_cache
-        self._allocator = allocator
+        self._memory = memory
         self._step_time = step_time
-        self._pool = tree_cache.cache_controller.mem_pool_host.anchor_entry.host_pool
         self._at_most = int(kv_tokens * HELD_SHARE)
-        rate = None if prefetch_rate is None else prefetch_rate / self._pool.size_per_token
-        self._bandwidth = Bandwidth(rate)
+        self._bandwidth = Bandwidth(None if prefetch_rate is None else prefetch_rate / memory.token_bytes)
         self._holds: dict[Any, Hold] = {}
         self._parked: dict[Any, int] = {}
         self.flight = Flight(tree_cache)
@@ -57,13 +59,14 @@ class HostTier:
     @property
     def used_bytes(self) -> int:
         """Host memory with KV in it."""
-        return int((self._pool.size - self._pool.available_size()) * self._pool.size_per_token)
+        return self._memory.used_bytes()
 
     def state(self) -> dict[str, Any]:
         """For ``/superinfer/state``: sizes, tokens moved since the start, and what is under way."""
         return {
-            "size_bytes": int(self._pool.size * self._pool.size_per_token),
+            "size_bytes": self._memory.size_bytes,
             "used_bytes": self.used_bytes,
+            **self._memory.state(),
             **self.counts.as_dict(),
             **(self.recovery.as_dict() if self.recovery else {}),
             "on_their_way": len(self.flight),
@@ -81,7 +84,7 @@ class HostTier:
         if self.recovery and arrived:
             arrived = self._without_lost(arrived, self.recovery)
         for load in arrived:
-            self._step_time.loads.observe(load.count, now_us - load.started_us)
+            self._step_time.loads.observe(load.weight, now_us - load.started_us)
         if self._holds:
             present = set(waiting)
             for req in [req for req in self._holds if req not in present]:  # in one order on all ranks
@@ -93,10 +96,10 @@ class HostTier:
         """KV that cannot be evicted now and could if it were needed: held for later, or still being copied."""
         if not self._holds:
             return sum(self._parked.values())
-        before = self._tree.evictable_size()
+        before = self._memory.free_tokens()
         for hold in self._holds.values():
             self._tree.unlock(hold.lock)
-        without = self._tree.evictable_size()
+        without = self._memory.free_tokens()
         for req, hold in self._holds.items():
             self._holds[req] = Hold(self._tree.lock(hold.node), hold.node, hold.tokens)
         return int(without - before) + sum(self._parked.values())
@@ -105,7 +108,7 @@ class HostTier:
         """Let go of what is held until there is room; what is held for those who come ``first`` goes last."""
         later = [req for req in reversed(self._holds) if req not in first]
         for req in [*later, *(req for req in reversed(self._holds) if req in first)]:
-            if self._free_tokens() >= needed_tokens:
+            if self._memory.free_tokens() >= needed_tokens:
                 return
             self.let_go(req)
 
@@ -162,14 +165,21 @@ class HostTier:
         if self.flight or self._tree.cache_controller.ack_load_queue or not self._bandwidth.allows(now_us):
             return
         held = sum(hold.tokens for hold in self._holds.values())
-        room = min(self._free_tokens() - reserved_tokens, self._at_most - held)
-        least = self._tree.load_back_threshold
-        chosen = choose(jobs, now_us, self._step_time, room, least)
-        if chosen is None:
+        room = min(self._memory.room_tokens(reserved_tokens), self._at_most - held)
+        left = list(jobs)
+        for _ in range(CANDIDATES):
+            chosen = choose(left, now_us, self._step_time, room, self._tree.load_back_threshold)
+            if chosen is None:
+                return
+            req = req_of(chosen.job)
+            if self._memory.fits(req, reserved_tokens):
+                break
+            left.remove(chosen.job)
+        else:
             return
-        req = req_of(chosen.job)
         look_up([req])
-        if least <= req.host_hit_length <= room and req not in self._holds:
+        found = self._tree.load_back_threshold <= req.host_hit_length <= room
+        if found and req not in self._holds and self._memory.fits(req, reserved_tokens):
             self._load(req, now_us)
 
     def drain(self) -> None:
@@ -190,15 +200,13 @@ class HostTier:
 
     def _load(self, req: Any, now_us: int) -> None:
         node, start, tokens = req.best_match_node, req.prefix_len, req.host_hit_length
+        weight = self._memory.weight(req)
         if not self._tree.load_back(node):
             return  # no room after all: it is loaded or computed when its turn comes
         self._tree.ready_to_load_host_cache()
         ids = (req.origin_input_ids + req.output_ids)[: start + tokens]
         ack = next(reversed(self._tree.cache_controller.ack_load_queue), None)
-        self.flight.begin(Load(node, req.extra_key, ids, start, now_us, ack))
+        self.flight.begin(Load(node, req.extra_key, ids, start, now_us, weight, ack))
         self._holds[req] = Hold(self._tree.lock(node), node, tokens)
-        self._bandwidth.spend(tokens)
+        self._bandwidth.spend(weight)
         self.counts.prefetched += tokens
-
-    def _free_tokens(self) -> int:
-        return int(self._allocator.available_size() + self._tree.evictable_size())

@@ -7,10 +7,13 @@ pages, however much is free elsewhere.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from sglang.srt.mem_cache.allocator.paged import PagedTokenToKVPoolAllocator
 from sglang.srt.mem_cache.base_prefix_cache import EvictParams
 from sglang.srt.utils import get_num_new_pages
@@ -21,13 +24,29 @@ from superinfer.srt.kv.budget import MixedPrefillBudget
 NONE_LIVE: Final[Mapping[Format, int]] = MappingProxyType(dict.fromkeys(Format, 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What SGLang's questions about a request leave out.
+
+    Attributes:
+        floor: The coarsest format that it accepts.
+        cached_tokens: Of its prompt, on the device.
+        sealed_loads: Tokens that come back from the host to sealed pages, if it comes in with what it has there.
+    """
+
+    floor: Format = Format.NATIVE
+    cached_tokens: int = 0
+    sealed_loads: int = 0
+
+
 class MixedAllocator(PagedTokenToKVPoolAllocator):
     """Gives away native pages, and takes back pages of any format.
 
     Attributes:
         pages: Who holds which page.
-        asker: The coarsest format of the request that is being looked at: SGLang's questions do not say.
+        asker: The request that is being looked at: SGLang's questions do not say.
         live_pages: Pages that requests in the engine read, or that are pinned, as of this pass.
+        live_slots: The first slots of these, without those that have come back from the host since.
         next_decode_tokens: Tokens of the pages that running requests begin with their next token.
         make_room: Sees that so many pages of a format are free, as far as cached prefixes stand in the way.
         peak: Bytes of pages in use by format when they were most, since everything was free.
@@ -37,8 +56,9 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.pages = RegionAllocator(kwargs["kvcache"].regions)
-        self.asker = Format.NATIVE
+        self.asker = Asker()
         self.live_pages: Mapping[Format, int] = NONE_LIVE
+        self.live_slots: NDArray[np.int32] = np.empty(0, np.int32)
         self.next_decode_tokens = 0
         self.peak: Mapping[Format, int] = NONE_LIVE
         self.refused: Counter[Format] = Counter()
@@ -124,9 +144,9 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
         """Longest answer of the asker's that fits beside its prompt into an empty pool; ``None`` if that does not."""
         regions = self.pages.regions
         if self.native_slabs is None:
-            capacity = min(token_capacity, sum(regions.tokens(fmt) for fmt in Format if fmt <= self.asker))
+            capacity = min(token_capacity, sum(regions.tokens(fmt) for fmt in Format if fmt <= self.asker.floor))
         else:  # SGLang's figure is that of the present cut
-            capacity = largest_tokens(regions, self.asker, self.native_slabs)
+            capacity = largest_tokens(regions, self.asker.floor, self.native_slabs)
         if -(-input_tokens // PAGE_TOKENS) * PAGE_TOKENS + PAGE_TOKENS + 1 > capacity:
             return None
         kept: int | None = super().max_new_tokens_for_memory(
@@ -173,6 +193,7 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
         super().clear()
         self.pages = RegionAllocator(self.pages.regions)
         self.live_pages, self.next_decode_tokens, self.peak = NONE_LIVE, 0, NONE_LIVE
+        self.live_slots = np.empty(0, np.int32)
         self.refused.clear()
         self.free_pages = torch.empty(0, dtype=torch.int64)
 
@@ -220,7 +241,7 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
             self.peak = used
 
 
-def ask_for(req: Any, allocator: Any) -> None:
+def ask_for(req: Any, allocator: Any, sealed_loads: int = 0) -> None:
     """The next questions to ``allocator`` are about ``req``: SGLang asks how much fits, and does not say for whom."""
     if isinstance(allocator, MixedAllocator):
-        allocator.asker = req.kv_floor
+        allocator.asker = Asker(req.kv_floor, req.prefix_len, sealed_loads)

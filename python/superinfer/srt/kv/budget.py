@@ -19,10 +19,12 @@ class MixedPrefillBudget(PrefillBudget):
         self, *, total_tokens: int, extend_input_len: int, input_tokens: int, chunk_limit: int | None, **kwargs: Any
     ) -> tuple[bool, int | None]:
         """Whether a prompt may come in, and the most tokens of it."""
-        asker = self.allocator.asker
-        if asker is not Format.NATIVE and chunk_limit is not None:
+        asker, cached = self.allocator.asker, input_tokens - extend_input_len
+        if cached > asker.cached_tokens:  # it comes in with what it has on the host
+            total_tokens -= asker.sealed_loads
+        if asker.floor is not Format.NATIVE and chunk_limit is not None:
             # Its own cached prefix is idle, too, and no room for it.
-            room = max(0, self.allocator.sealed_room(asker) - (input_tokens - extend_input_len))
+            room = max(0, self.allocator.sealed_room(asker.floor) - cached)
             total_tokens -= min(max(0, extend_input_len - chunk_limit), room)
         answer: tuple[bool, int | None] = super().check_prefill(
             total_tokens=total_tokens,
@@ -32,7 +34,7 @@ class MixedPrefillBudget(PrefillBudget):
             **kwargs,
         )
         if not answer[0]:
-            self.allocator.note_short(asker, total_tokens - int(self.remaining_total) + 1)
+            self.allocator.note_short(asker.floor, total_tokens - int(self.remaining_total) + 1)
         return answer
 
     def available_chunk_tokens(self, chunk_limit: int) -> int | None:

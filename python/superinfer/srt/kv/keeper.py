@@ -19,6 +19,7 @@ from superinfer.sched.job import Job
 from superinfer.srt.kv.allocator import MixedAllocator
 from superinfer.srt.kv.books import KvBooks, KvMetrics
 from superinfer.srt.kv.boundaries import Boundaries
+from superinfer.srt.kv.loads import loads_of
 from superinfer.srt.kv.measure import formats_of
 from superinfer.srt.kv.pool import MixedKVPool
 from superinfer.srt.kv.prefixes import SPARE_PAGES, Prefixes
@@ -111,7 +112,7 @@ class KvKeeper:
         inside = [req for req in (*running, chunked) if req is not None and req.kv.holds_kv]
         pages = [self._first_slots(req.kv.req_pool_idx, 0, req.kv.kv_allocated_len) for req in inside]
         pages += [self._tree.path_device_indices(node)[::PAGE_TOKENS].numpy() for node in self.pinned()]
-        slots = np.unique(np.concatenate(pages)) if pages else np.empty(0, np.int32)
+        slots = self.allocator.live_slots = np.unique(np.concatenate(pages)) if pages else np.empty(0, np.int32)
         counts = np.bincount(self._formats(slots), minlength=len(Format))
         self.allocator.live_pages = dict(zip(Format, counts.tolist(), strict=True))
         self.allocator.next_decode_tokens = PAGE_TOKENS * sum(
@@ -121,6 +122,10 @@ class KvKeeper:
     def free_tokens(self) -> int:
         """Native tokens that are free or can be evicted."""
         return self.allocator.native_tokens() + self.allocator.evictable_native_tokens(self._tree)
+
+    def all_tokens(self) -> int:
+        """Tokens of all formats that are free or can be evicted."""
+        return int(self.allocator.available_size() + self._tree.evictable_size())
 
     def held_elsewhere(self, inside: Iterable[Any]) -> int:
         """Tokens that requests in the engine have in sealed pages: they count as resident, but not as native."""
@@ -142,12 +147,12 @@ class KvKeeper:
         if not job.missing_tokens:
             return lies
         # What a step computes is native until the step after, and so is the page that is open. What is native in the
-        # tree stays so while it is read.
-        open_tokens = min(job.missing_tokens, self._chunk_tokens) + 2 * PAGE_TOKENS
+        # tree, or will be when it has come back from the host, stays so while it is read.
+        open_tokens = min(job.uncached_tokens, self._chunk_tokens) + 2 * PAGE_TOKENS
         if inside:
             stays = self._native_tokens(req.kv.req_pool_idx, req.kv.cache_protected_len)
         else:
-            stays = max(job.computed_tokens - lies, 0)
+            stays = max(job.computed_tokens - lies, 0) + self._native_on_host(req, job)
         room = self.allocator.sealed_room(req.kv_floor) - (0 if inside else lies)
         return max(lies, min(lies + max(room, 0), job.context_tokens - open_tokens - stays))
 
@@ -196,9 +201,16 @@ class KvKeeper:
             return 0
         try:
             slots = self._tree.path_device_indices(node)[:tokens:PAGE_TOKENS].numpy()
-        except KeyError:  # it was evicted since it was looked up; the next look will tell
+        except (KeyError, AssertionError):  # it has left the device since it was looked up; the next look will tell
             return tokens // PAGE_TOKENS * PAGE_TOKENS
         return int(np.count_nonzero(self._formats(slots))) * PAGE_TOKENS
+
+    def _native_on_host(self, req: Any, job: Job) -> int:
+        """Tokens that a waiting request has in native pages on the host."""
+        loads = loads_of(self._tree)
+        if loads is None or not job.host_tokens:
+            return 0
+        return int(loads.pages(req.best_match_node)[Format.NATIVE]) * PAGE_TOKENS
 
     def _native_tokens(self, row: int, end: int) -> int:
         slots = self._first_slots(row, 0, end)

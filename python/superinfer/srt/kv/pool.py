@@ -57,16 +57,15 @@ class MixedKVPool(MHATokenToKVPool):
             for memory in self._by_page(fmt) if numbers else ():
                 memory[numbers] = 0xFF
 
-    def _by_page(self, fmt: Format) -> Iterator[torch.Tensor]:
-        """The memories of all layers as pages of a format, uint8 ``[pages, bytes]``."""
+    def pages_of(self, layer: int, fmt: Format) -> tuple[torch.Tensor, torch.Tensor]:
+        """The memories of a layer as pages of a format: keys and values, uint8 ``[pages, bytes]``."""
         shape = self.regions.shape
-        for memories, size in (
-            (self.k_buffer, shape.key_page_bytes(fmt)),
-            (self.v_buffer, shape.value_page_bytes(fmt)),
-        ):
-            for memory in memories:
-                flat = memory.view(torch.uint8).view(-1)
-                yield flat[: len(flat) // size * size].view(-1, size)
+        keys, values = self.k_buffer[layer], self.v_buffer[layer]
+        return _as_pages(keys, shape.key_page_bytes(fmt)), _as_pages(values, shape.value_page_bytes(fmt))
+
+    def _by_page(self, fmt: Format) -> Iterator[torch.Tensor]:
+        for layer in range(self.layer_num):
+            yield from self.pages_of(layer, fmt)
 
     def get_kv_size_bytes(self) -> tuple[int, int]:
         """Bytes of keys and of values."""
@@ -85,3 +84,8 @@ class MixedKVPool(MHATokenToKVPool):
         self.k_scale_buffer = self.v_scale_buffer = None
         self._kv_buffer_descs: list[Any] = []  # for transfers between servers, which support.check refuses
         self._init_data_ptrs_and_strides()
+
+
+def _as_pages(memory: torch.Tensor, page_bytes: int) -> torch.Tensor:
+    flat = memory.view(torch.uint8).view(-1)
+    return flat[: len(flat) // page_bytes * page_bytes].view(-1, page_bytes)

@@ -13,9 +13,11 @@ import torch
 from sglang.srt.mem_cache.unified_cache.component_type import BASE_COMPONENT_TYPE
 
 from superinfer.kv import PAGE_TOKENS, Format, page_format
+from superinfer.srt.cache.radix_cache import LearnedRadixCache
 from superinfer.srt.kv import classes
 from superinfer.srt.kv.allocator import MixedAllocator
 from superinfer.srt.kv.books import KvBooks
+from superinfer.srt.kv.host_copies import HostCopies
 from superinfer.srt.kv.measure import node_formats
 from superinfer.srt.kv.order import order_of
 
@@ -51,6 +53,9 @@ class Prefixes:
         self._allocator = allocator
         self._books = books
         self._order = order_of(tree_cache, allocator.pages.regions)
+        ours = isinstance(tree_cache, LearnedRadixCache)
+        self._evict = tree_cache.evict_leaf if ours else tree_cache._evict_device_leaf
+        self._copies = HostCopies.of(tree_cache)
 
     @property
     def can_change(self) -> bool:
@@ -74,7 +79,7 @@ class Prefixes:
         places = {fmt, *(coarser for page in left for coarser in fmt.coarser if coarser <= page.coarsest)}
         with closing(self._order.victims(places)) as victims:
             for node_id in victims:
-                self._tree._evict_device_leaf(node_id, defaultdict(int))
+                self._evict(node_id, defaultdict(int))
                 left = self._compress(fmt, left, pages)
                 if self._free(fmt) >= pages:
                     break
@@ -121,27 +126,29 @@ class Prefixes:
         assert self._order is not None
         sources: list[int] = []
         targets: list[int] = []
-        changed: dict[int, Any] = {}
+        changed: dict[int, tuple[Any, list[int]]] = {}
         left: list[Cooling] = []
         for page in cooling:
-            if not self._order.is_there(page.node):
-                continue
+            value = page.node.component_data[BASE_COMPONENT_TYPE].value
+            if value is None or not self._order.is_there(page.node):
+                continue  # it has left the device meanwhile
             enough = self._free(fmt) + len(sources) >= pages
             target = None if enough else self._target(fmt, page.coarsest)
             if target is None:
                 left.append(page)
                 continue
             place = slice(page.place * PAGE_TOKENS, (page.place + 1) * PAGE_TOKENS)
-            value = page.node.component_data[BASE_COMPONENT_TYPE].value
             sources.append(int(value[place.start]))
             targets.append(target)
             value[place] = torch.arange(target, target + PAGE_TOKENS)
-            changed[page.node.id] = page.node
+            changed.setdefault(page.node.id, (page.node, []))[1].append(page.place)
         if sources:
             self._allocator.get_kvcache().seal(sources, targets)
             self._allocator.give_back(sources)
-            for node in changed.values():
+            for node, places in changed.values():
                 self._order.changed(node)
+                if self._copies is not None:
+                    self._copies.follow(node, places)
             self._books.changes += 1
         return left
 

@@ -14,6 +14,14 @@ SEAMS: tuple[Seam, ...] = (
     *members(f"{MANAGERS}.cache_controller.HiCacheController", {"start_loading": "self", "start_writing": "self"}),
     Seam("sglang.srt.mem_cache.hicache_storage.PoolName.KV"),
     Seam("sglang.srt.mem_cache.hybrid_cache.hybrid_cache_controller.HybridCacheController"),
+    *members(
+        "sglang.srt.mem_cache.hybrid_cache.hybrid_cache_controller.HybridCacheController",
+        {
+            "_transfer_num_bytes": "self op",
+            "allocate_host_transfers": "self device_indices extra_pools reclaim start_owner",
+            "load": "self host_indices priority node_id extra_pools device_indices anchor_indices",
+        },
+    ),
     Seam("sglang.srt.mem_cache.hybrid_cache.hybrid_pool_assembler"),
     Seam("sglang.srt.mem_cache.hybrid_cache.hybrid_pool_assembler._STRATEGIES"),
     Seam("sglang.srt.mem_cache.hybrid_cache.hybrid_pool_assembler.StackBuildResult"),
@@ -41,12 +49,32 @@ SEAMS: tuple[Seam, ...] = (
             "submit_host_to_device": "self transfers transfer_layer_id_max start_event on_layer_done",
         },
     ),
+    Seam("sglang.srt.mem_cache.l2_transfer.L2Transfer"),
     Seam("sglang.srt.mem_cache.l2_transfer.TransferCompletion"),
     Seam("sglang.srt.mem_cache.common.match_kv_cache", "req tree_cache token_ids cow_mamba max_prefix_len"),
     Seam("sglang.srt.mem_cache.base_prefix_cache.BasePrefixCache.supports_fast_match_prefix", "self"),
     Seam("sglang.srt.mem_cache.memory_pool.MHATokenToKVPool.get_device_pool_infos", "self"),
     Seam("sglang.srt.mem_cache.pool_host.base.host_memory_budget_scope", "budget_bytes"),
     Seam("sglang.srt.mem_cache.pool_host.group.HostPoolGroup"),
+    *members(
+        "sglang.srt.mem_cache.pool_host.base.HostKVCache",
+        {
+            "__init__": "self dtype device_capacity_tokens size_per_token start_layer end_layer host_to_device_ratio"
+            " host_size page_size layout pin_memory device allocator_type dcp_size dcp_rank pool_label is_dummy"
+            " host_token_capacity",
+            "alloc": "self need_size",
+            "available_size": "self",
+            "backup_from_device_all_layer": "self device_pool host_indices device_indices io_backend",
+            "clear": "self",
+            "free": "self indices",
+            "get_data_page": "self index flat",
+            "get_dummy_flat_data_page": "self",
+            "get_size_per_token": "self",
+            "init_kv_buffer": "self",
+            "load_to_device_per_layer": "self device_pool host_indices device_indices layer_id io_backend is_draft",
+            "set_from_flat_data_page": "self index data_page",
+        },
+    ),
     *members(
         "sglang.srt.mem_cache.pool_host.mha.MHATokenToKVPoolHost",
         {

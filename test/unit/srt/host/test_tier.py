@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from superinfer.sched.step_time import StepTime
+from superinfer.srt.host.memory import PlainMemory
 from superinfer.srt.host.tier import HostTier
 from unit.sched.jobs import CHAT, job
 
@@ -74,7 +75,7 @@ class World:
 
     def __init__(self, rate=None):
         self.tree, self.step_time = Tree(), StepTime()
-        self.tier = HostTier(self.tree, self.tree, self.step_time, POOL_TOKENS, rate)
+        self.tier = HostTier(self.tree, PlainMemory(self.tree, self.tree), self.step_time, POOL_TOKENS, rate)
         self.reqs, self.jobs, self.matched = {}, [], []
 
     def wait(self, seq, host_tokens=100, on_device=20, slo=CHAT):
