@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 from sglang.srt.mem_cache.pool_host.base import HostKVCache
@@ -52,6 +53,10 @@ class MixedKVPoolHost(HostKVCache):
     """
 
     def __init__(self, device_pool: MixedKVPool, host_bytes: int, *, poisons: bool = False) -> None:
+        if host_bytes > (free_bytes := psutil.virtual_memory().available):
+            raise ValueError(
+                f"Not enough host memory available: {host_bytes} bytes are asked for, {free_bytes} are free."
+            )
         shape = device_pool.regions.shape
         self.arena = PageArena(shape, host_bytes)
         self._device_pool = device_pool
