@@ -66,14 +66,19 @@ SYSTEMS: Mapping[str, Callable[[Setting, Targets], Engine]] = {
     "fcfs": _builtin("fcfs", _PLAIN),
     "lpm": _builtin("lpm", _PLAIN, "--schedule-policy", "lpm"),
     "hrrn": _builtin("hrrn", _PLAIN, "--schedule-policy", "hrrn"),
+    "spf": _builtin("spf", _PLAIN, "--schedule-policy", "shortest-prefill-first"),
+    "dfs-weight": _builtin("dfs-weight", _PLAIN, "--schedule-policy", "dfs-weight"),
+    "lof": _builtin("lof", _PLAIN, "--schedule-policy", "lof"),
     "priority": _builtin("priority", priorities(chat=2, agent=1, batch=0), "--enable-priority-scheduling"),
     "stock": stock,
     "vllm": _vllm("vllm"),
     "vllm-fcfs": _vllm("vllm-fcfs", _PLAIN),
     "superinfer-untold": untold,
 }
-"""System by its name on the command line. ``fcfs``, ``lpm``, ``hrrn`` and ``priority`` are SGLang's schedulers on
-SuperInfer's kernels. Peers are told priorities, except where the name says fcfs."""
+"""System by its name on the command line. ``fcfs``, ``lpm``, ``hrrn``, ``spf``, ``dfs-weight``, ``lof`` and
+``priority`` are SGLang's schedulers on SuperInfer's kernels. Its ``random`` and ``routing-key`` are left out: nobody
+would expect anything of the one here, and the other needs routing keys. Peers are told priorities, except where their
+name says fcfs."""
 
 DEFAULT = ("superinfer", "fcfs", "stock", "vllm", "vllm-fcfs")
 
