@@ -180,10 +180,10 @@ def _hopeless(system: str, seed: int, point: str, runs: Sequence[Run], share: fl
 
 
 async def _knee(server: Server, url: str, load: Load, seed: int) -> tuple[Load, list[Trial]]:
-    """The load at this system's knee, and what led there: arrivals are those of a seed, words are said nowhere else."""
+    """The load at this system's knee, and what led there: arrivals are those of a seed, words are said only once."""
 
     async def attained(factor: float) -> float:
-        kept = (await _serve(server, url, load.scaled(factor), seed, "search"))["attainment"]
+        kept = (await _serve(server, url, load.scaled(factor), seed, f"search at {factor}"))["attainment"]
         console.print(f"{server.engine.name} keeps {kept:.1%} of its promises at {factor:.3g} times the load")
         return kept
 
