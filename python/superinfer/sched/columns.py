@@ -39,7 +39,6 @@ class Terms:
         prompt_tokens: Length of its prompt.
         first_due_us: When its first token is due, or ``NEVER``.
         last_due_us: When its last token is due, or ``NEVER``.
-        promised_us: When its first token is due, from its arrival, or ``NEVER``.
         tenant: Number of its tenant.
         pace_ms: Time per token; not a number where no pace is owed.
     """
@@ -49,7 +48,6 @@ class Terms:
     prompt_tokens: Ints
     first_due_us: Ints
     last_due_us: Ints
-    promised_us: Ints
     tenant: Ints
     pace_ms: Floats
 
@@ -134,7 +132,7 @@ class Reader:
     computed_tokens: int = 0
     _jobs: list[Job] = field(default_factory=list)
     _phase: Bytes = field(default_factory=lambda: np.empty(0, np.uint8))
-    _terms: Ints = field(default_factory=lambda: np.empty((7, 0), np.int64))
+    _terms: Ints = field(default_factory=lambda: np.empty((6, 0), np.int64))
     _pace_ms: Floats = field(default_factory=lambda: np.empty(0))
     _line_end: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     _state: Ints = field(default_factory=lambda: np.empty((7, 0), np.int64))
@@ -218,7 +216,7 @@ class Reader:
             self._tenants.clear()
         stay = np.empty(0, np.int64) if outnumbered else _still_there(self._jobs, jobs)
         new = jobs[len(stay) :]
-        terms = np.array([self._terms_of(job) for job in new], np.int64).reshape(-1, 7)
+        terms = np.array([self._terms_of(job) for job in new], np.int64).reshape(-1, 6)
         paces_ms = [job.state.slo.pace_ms for job in new]
         self._terms = np.concatenate([self._terms.take(stay, 1), terms.T], axis=1)
         self._pace_ms = np.concatenate([self._pace_ms[stay], [np.nan if ms is None else ms for ms in paces_ms]])
@@ -239,13 +237,12 @@ class Reader:
     def _terms_of(self, job: Job) -> tuple[int, ...]:
         state = job.state
         tenant = self._tenants.setdefault(state.slo.tenant, len(self._tenants))
-        promised_us = None if state.slo.ttft_ms is None else state.slo.ttft_ms * 1000
-        due = (NEVER if us is None else us for us in (state.first_due_us, state.last_due_us, promised_us))
+        due = (NEVER if us is None else us for us in (state.first_due_us, state.last_due_us))
         return state.seq, state.rank, job.prompt_tokens, *due, tenant
 
     def _columns_of_terms(self) -> Terms:
-        seq, rank, prompt_tokens, first_due_us, last_due_us, promised_us, tenant = self._terms
-        return Terms(seq, rank, prompt_tokens, first_due_us, last_due_us, promised_us, tenant, self._pace_ms)
+        seq, rank, prompt_tokens, first_due_us, last_due_us, tenant = self._terms
+        return Terms(seq, rank, prompt_tokens, first_due_us, last_due_us, tenant, self._pace_ms)
 
 
 def _still_there(before: list[Job], now: list[Job]) -> Ints:

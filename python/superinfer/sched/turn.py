@@ -7,6 +7,9 @@ import numpy as np
 from superinfer.sched.columns import NEVER, Columns, Ints
 from superinfer.sched.owed import Owed
 
+LONG_US: Final = 500_000
+"""A shorter prompt is soon done whoever passes it: to give it a turn costs others more than it gains."""
+
 SPARED: Final = 0.1
 """Part of their time that the others keep when the longest has its turn."""
 
@@ -16,8 +19,8 @@ def times_left_us(columns: Columns, owes: Owed, prompts: Ints, token_us: float) 
 
     A promise grows with the prompt, so that by promises the longest is passed by whatever comes after it, and may end
     later than if all went by arrival, though the others end much sooner. So it is due when it would be done by arrival,
-    if that is before its promise, somebody has a shorter one, and the others keep ``SPARED`` of their time. Only first
-    tokens count here.
+    if that is before its promise, it takes ``LONG_US`` or more, and the others keep ``SPARED`` of their time. Only
+    first tokens count here.
 
     Args:
         columns: The requests.
@@ -29,11 +32,8 @@ def times_left_us(columns: Columns, owes: Owed, prompts: Ints, token_us: float) 
     tokens = np.where(columns.terms.first_due_us == NEVER, 0, columns.terms.prompt_tokens)
     tokens[columns.started] = 0
     longest = int(tokens[prompts].argmax())
-    promised_us = columns.terms.promised_us
-    shortest_us = min(promised_us[prompts].min(), promised_us[columns.started].min(initial=NEVER))
-    alike = promised_us[prompts[longest]] == shortest_us
     turn_us = round(token_us * int(columns.turn_tokens[prompts[longest]]))
-    if not tokens[prompts[longest]] or alike or turn_us >= left_us[longest]:
+    if token_us * tokens[prompts[longest]] < LONG_US or turn_us >= left_us[longest]:
         return left_us
     sooner_us = left_us.copy()
     sooner_us[longest] = turn_us

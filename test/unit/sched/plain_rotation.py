@@ -12,7 +12,7 @@ from superinfer.sched.rotation import CALM, RotationPolicy
 from superinfer.sched.sizing import LEAST_TOKENS, pace_share
 from superinfer.sched.step_time import StepLoad
 from superinfer.sched.tiers import DEMOTE_AT, PROMOTE_AT
-from superinfer.sched.turn import SPARED
+from superinfer.sched.turn import LONG_US, SPARED
 
 
 class PlainClaim(NamedTuple):
@@ -97,9 +97,7 @@ class PlainRotation(RotationPolicy):
         ]
         lost = [index for index in late if bands[index] >= REST]
         self._line_up(jobs)
-        may_pass = [one[3] for one in prompts] + [job for job in jobs if job.generated]
-        shortest_ms = min((job.state.slo.ttft_ms for job in may_pass if job.state.slo.ttft_ms is not None), default=0)
-        by_turn = self._with_one_by_its_turn(prompts, token_us, shortest_ms)
+        by_turn = self._with_one_by_its_turn(prompts, token_us)
         sooner = {index: left for left, index, *_ in by_turn}
         first = first_to_go(by_turn)
         few = sum(owed[index][1] for index in lost) <= MOST_US
@@ -124,14 +122,14 @@ class PlainRotation(RotationPolicy):
                 end += job.uncached_tokens
                 self.line_ends[job.state.seq] = end
 
-    def _with_one_by_its_turn(self, prompts, token_us, shortest_ms):
-        """Prompts, of which the longest, if it can be passed, has to be done by its turn, if the others have time."""
+    def _with_one_by_its_turn(self, prompts, token_us):
+        """Prompts, of which the longest, if it is long, has to be done by its turn, if the others have time."""
         owe_a_first = [one for one in prompts if one[3].state.first_due_us is not None and not one[3].generated]
         if not owe_a_first:
             return prompts
         longest = max(owe_a_first, key=lambda one: one[3].prompt_tokens)
         turn_us = round(token_us * (self.line_ends[longest[3].state.seq] - self.computed_tokens))
-        if turn_us >= longest[0] or longest[3].state.slo.ttft_ms == shortest_ms:
+        if turn_us >= longest[0] or token_us * longest[3].prompt_tokens < LONG_US:
             return prompts
         sooner = [(turn_us, *one[1:]) if one is longest else one for one in prompts]
         end_us = 0

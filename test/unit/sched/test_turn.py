@@ -59,8 +59,8 @@ def test_the_longest_ends_when_it_would_by_arrival_though_others_pass_it(policy)
     assert all(ends_ms[seq] <= at_ms + ttft_ms for seq, (at_ms, ttft_ms, _) in enumerate(arrivals))
 
 
-def test_who_can_be_passed_by_nobody_needs_no_turn(policy):
-    assert first(policy, job(0, promise(3100), prompt=2000), job(1, promise(3100), prompt=4000)) == 0
+def test_a_prompt_that_is_soon_done_needs_no_turn(policy):
+    assert first(policy, job(0, promise(3000), prompt=1000), job(1, promise(3100), prompt=2400)) == 0
 
 
 def test_a_turn_takes_no_more_than_the_others_can_spare(policy):
