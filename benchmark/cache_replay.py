@@ -12,6 +12,7 @@ from superinfer.cache.evictor import Evictor
 from superinfer.cache.ranking import Key
 from superinfer.cache.rule import KeyRule, Rule
 from superinfer.cache.use import Use
+from superinfer.sim.cache.replay import use_path
 
 RANKS = {Urgency.CHAT: 0, Urgency.AGENT: 1, Urgency.PLAIN: 1, Urgency.BATCH: 2}
 """SLO class by urgency: ``interactive``, ``standard``, ``batch``."""
@@ -143,14 +144,7 @@ def replay(
 
 def _begin(cache: Evictor[int], event: Event) -> int:
     """Use what is there, insert the rest, and keep all of it; returns the tokens that were there."""
-    above, hit = None, 0
-    for name, tokens in event.path:
-        if cache.resident(name):
-            cache.access(name, event.use)
-            hit += tokens
-        else:
-            cache.insert(name, above, tokens, event.use)
-        above = name
+    hit = use_path(cache, event.path, event.use)
     cache.lock(event.path[-1][0])
     return hit
 

@@ -27,17 +27,47 @@ class Options:
         self.hicache_write_policy, self.hicache_ratio, self.hicache_size = write, ratio, 0
 
 
-class HostTree(Tree):
-    """A pool of ``pool_tokens``, and a host that holds ``ratio`` times as much.
+class FailingHost:
+    """A host tier behind a tree, whose copies fail when told to.
 
     Attributes:
         fails: Copies that raise from now on, by direction: ``store`` or ``load``.
     """
 
-    def __init__(self, write, pool_tokens=64, ratio=2.0, **options):
+    def __init__(self, write, ratio, *args, **options):
         self.write, self.ratio, self.fails = write, ratio, set()
+        super().__init__(*args, **options)
+
+    def build_host(self, cache, params, step_time):
+        """Give ``cache`` its tier, as the scheduler does."""
+        with pytest.MonkeyPatch.context() as patch:
+            options = Options(self.write, self.ratio)
+            patch.setattr(type(runtime_context._CONTEXT), "config_bag", lambda *_: options)
+            strategy.register()
+            cache.init_hicache(None, params)
+        wiring.price_host(cache, step_time)
+        self.recovery = Recovery.of(cache)
+
+    def let_copies_fail(self, pool):
+        """Copies from and to this pool ask ``fails`` from now on."""
+        for name, way in (("load_to_device_per_layer", "load"), ("backup_from_device_all_layer", "store")):
+            setattr(pool, name, self._failing(getattr(pool, name), way))
+
+    def _failing(self, copy, way):
+        def may_fail(*args, **kwargs):
+            if way in self.fails:
+                raise OSError("no such page")
+            return copy(*args, **kwargs)
+
+        return may_fail
+
+
+class HostTree(FailingHost, Tree):
+    """A pool of ``pool_tokens``, and a host that holds ``ratio`` times as much."""
+
+    def __init__(self, write, pool_tokens=64, ratio=2.0, **options):
         self.step_time = StepTime()
-        super().__init__(pool_tokens, **options)
+        super().__init__(write, ratio, pool_tokens, **options)
 
     def _allocator(self):
         self.kv = MHATokenToKVPool(
@@ -49,25 +79,9 @@ class HostTree(Tree):
         return kind(self.pool_tokens, *pages, torch.float32, "cpu", self.kv, False)
 
     def _built(self, params):
-        with pytest.MonkeyPatch.context() as patch:
-            options = Options(self.write, self.ratio)
-            patch.setattr(type(runtime_context._CONTEXT), "config_bag", lambda *_: options)
-            strategy.register()
-            self.cache.init_hicache(None, params)
-        wiring.price_host(self.cache, self.step_time)
+        self.build_host(self.cache, params, self.step_time)
         self.host = self.cache.tree_core.host
-        self.recovery = Recovery.of(self.cache)
-        pool = self.cache.cache_controller.mem_pool_host.anchor_entry.host_pool
-        for name, way in (("load_to_device_per_layer", "load"), ("backup_from_device_all_layer", "store")):
-            setattr(pool, name, self._failing(getattr(pool, name), way))
-
-    def _failing(self, copy, way):
-        def may_fail(*args, **kwargs):
-            if way in self.fails:
-                raise OSError("no such page")
-            return copy(*args, **kwargs)
-
-        return may_fail
+        self.let_copies_fail(self.cache.cache_controller.mem_pool_host.anchor_entry.host_pool)
 
     def poll(self):
         """What a scheduler does in each pass."""

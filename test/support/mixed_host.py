@@ -2,57 +2,32 @@
 
 from copy import copy
 
-import pytest
 import torch
-from sglang.srt import runtime_context
 
 from superinfer.cache.rule import LRU
 from superinfer.kv import PAGE_TOKENS, Format
 from superinfer.sched.step_time import StepTime
-from superinfer.srt.cache import wiring
-from superinfer.srt.host import strategy
 from superinfer.srt.host.flight import Flight
-from superinfer.srt.host.recovery import Recovery
-from support.host_tree import Options
+from support.host_tree import FailingHost
 from support.mixed_kv import LAYERS, MixedKv, number
 
 
-class MixedHost(MixedKv):
-    """A host that holds ``ratio`` times as many bytes as the device.
-
-    Attributes:
-        fails: Copies that raise from now on, by direction: ``store`` or ``load``.
-    """
+class MixedHost(FailingHost, MixedKv):
+    """A host that holds ``ratio`` times as many bytes as the device."""
 
     def __init__(self, budget, regions, *, write="write_back", ratio=4.0, rule=LRU, **options):
-        self.write, self.ratio, self.fails = write, ratio, set()
-        super().__init__(budget, regions, rule=rule, **options)
+        super().__init__(write, ratio, budget, regions, rule=rule, **options)
         self.scratch = copy(self.pool)
         for name in ("k_buffer", "v_buffer"):
             setattr(self.scratch, name, [memory.clone() for memory in getattr(self.pool, name)])
         self.budget_bytes = int(ratio * self.regions.bytes)
 
     def _built(self, params):
-        with pytest.MonkeyPatch.context() as patch:
-            options = Options(self.write, self.ratio)
-            patch.setattr(type(runtime_context._CONTEXT), "config_bag", lambda *_: options)
-            strategy.register()
-            self.tree.init_hicache(None, params)
-        wiring.price_host(self.tree, StepTime())
-        self.recovery = Recovery.of(self.tree)
+        self.build_host(self.tree, params, StepTime())
         self.controller = self.tree.cache_controller
         self.host = self.controller.host_pool
         self._load = self.host.load_to_device_per_layer
-        for name, way in (("load_to_device_per_layer", "load"), ("backup_from_device_all_layer", "store")):
-            setattr(self.host, name, self._failing(getattr(self.host, name), way))
-
-    def _failing(self, copy, way):
-        def may_fail(*args, **kwargs):
-            if way in self.fails:
-                raise OSError("no such page")
-            return copy(*args, **kwargs)
-
-        return may_fail
+        self.let_copies_fail(self.host)
 
     def begin_pass(self, *args, **kwargs):
         self.poll()

@@ -1,10 +1,11 @@
 """One load on one cache under one rule."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from superinfer.cache.evictor import Evictor
 from superinfer.cache.rule import Rule
+from superinfer.cache.use import Use
 from superinfer.sim.cache.trace import Request
 
 
@@ -42,14 +43,18 @@ def replay(load: Sequence[Request], capacity_tokens: int, rule: Rule[int], recor
 
 def serve(cache: Evictor[int], request: Request) -> int:
     """Use the resident blocks of a request, insert the others; returns the tokens that were found."""
+    return use_path(cache, ((block, request.tokens(index)) for index, block in enumerate(request.blocks)), request.use)
+
+
+def use_path(cache: Evictor[int], path: Iterable[tuple[int, int]], use: Use) -> int:
+    """Use what is there of nodes, (name, tokens) each, from the top, insert the others; returns the tokens found."""
     above: int | None = None
     hit = 0
-    for index, block in enumerate(request.blocks):
-        tokens = request.tokens(index)
-        if cache.resident(block):
-            cache.access(block, request.use)
+    for name, tokens in path:
+        if cache.resident(name):
+            cache.access(name, use)
             hit += tokens
         else:
-            cache.insert(block, above, tokens, request.use)
-        above = block
+            cache.insert(name, above, tokens, use)
+        above = name
     return hit
