@@ -63,10 +63,27 @@ def test_cached_prefixes_in_the_way_are_copied_where_there_is_room_and_evicted_w
     kv.check()
 
 
+def test_pinned_prefixes_are_copied_out_of_the_way_and_stay_pinned():
+    kv, reqs = with_a_page_at_the_boundary()
+    node = reqs[1].last_node
+    kv.leave(reqs[1], checkpoint=True)
+    locks = [kv.tree.lock(node), kv.tree.lock(node)]
+    kv.keeper.pinned = lambda: (node, node)
+    kv.keeper.look(kv.running, None)
+    before = kv.tree.path_device_indices(node).tolist()
+    assert recut(kv, (2, 4))
+    assert kv.tree.path_device_indices(node).tolist() != before
+    kv.check()
+    for lock in locks:
+        kv.tree.unlock(lock)
+    kv.keeper.pinned = tuple
+    kv.check()
+
+
 def test_the_boundary_stays_where_somebody_unknown_reads_a_page():
     kv, reqs = with_a_page_at_the_boundary()
     node = reqs[1].last_node
-    lock = kv.tree.lock(node)  # as a pin does
+    lock = kv.tree.lock(node)  # as a copy to the host does
     before = kv.regions.boundaries
     assert not recut(kv, (2, 4))
     assert kv.regions.boundaries == before

@@ -2,7 +2,8 @@
 
 It runs in the scheduler's thread at the start of a pass, like sealing: nothing is being computed. SGLang names slots in
 two places, the rows of its table and the nodes of its tree. A page moves only if every place that names it is known; if
-not (a session between its turns, beams), the boundary stays, and the balancer tries again later.
+not (a session between its turns, beams, a copy to or from the host that is under way), the boundary stays, and the
+balancer tries again later.
 """
 
 from collections import Counter
@@ -38,6 +39,7 @@ class Boundaries:
         chunk_tokens: Prompt tokens of a step, at most.
         native_slabs: Slabs that stay native.
         books: Where moves are counted.
+        pinned: SGLang's numbers of the nodes up to which clients have pinned prefixes, one for each pin.
         on_total: Is told how many tokens all regions hold after each move: SGLang's sums must come out.
 
     Attributes:
@@ -53,6 +55,7 @@ class Boundaries:
         chunk_tokens: int,
         native_slabs: int,
         books: KvBooks,
+        pinned: Callable[[], Sequence[int]],
         on_total: Callable[[int], None],
     ) -> None:
         self._pool = pool
@@ -62,6 +65,7 @@ class Boundaries:
         self._chunk_pages = -(-chunk_tokens // PAGE_TOKENS)
         self._balancer = Balancer(native_slabs)
         self._books = books
+        self._pinned = pinned
         self._on_total = on_total
         self.lost: Counter[Format] = Counter()
         allocator.native_slabs = native_slabs
@@ -175,7 +179,7 @@ class Boundaries:
     def _names_of(self, boundaries: tuple[int, int], inside: Sequence[Any]) -> "_Names | None":
         """Where the pages stand that these boundaries drive out; ``None`` if that is not known for all of them."""
         sources = [page for fmt in Format for page in self._allocator.pages.homeless(fmt, boundaries)[0]]
-        names = _Names(self._tree, self._table, inside if sources else ())
+        names = _Names(self._tree, self._table, inside if sources else (), self._pinned())
         return names if names.cover([self._number(page) for page in sources]) else None
 
 
@@ -186,21 +190,25 @@ class _Names:
         tree_cache: SGLang's radix tree.
         table: SGLang's table of slots.
         inside: Requests in the engine.
+        pinned: Nodes with which pinned prefixes end: their locks stand in no row.
     """
 
-    def __init__(self, tree_cache: Any, table: NDArray[np.int32], inside: Sequence[Any]) -> None:
+    def __init__(
+        self, tree_cache: Any, table: NDArray[np.int32], inside: Sequence[Any], pinned: Sequence[int]
+    ) -> None:
         self._complete = isinstance(tree_cache.tree_core, UnifiedTreeCore) and not any(
             req.session is not None or req.beam_group is not None for req in inside
         )
         self._rows = [table[req.kv.req_pool_idx, : req.kv.kv_allocated_len] for req in inside]
         self._tree = tree_cache
+        self._pinned = pinned
         self._found: list[NDArray[Any]] = []
 
     def cover(self, numbers: Sequence[int]) -> bool:
         """Whether all places are known that name these pages.
 
         A page of the tree is named by its node, and by the row of every request that has the node locked; another one
-        by one row.
+        by one row. Who has pinned a node knows its number, and no slots.
         """
         if not numbers:
             return True
@@ -211,10 +219,21 @@ class _Names:
         for row in self._rows:
             in_rows.update(self._find(row, wanted))
         expected = dict.fromkeys(numbers, 1)
+        pins = self._pins()
         for node in _nodes(self._tree.tree_core.root_node):
             locks = node.component_data[BASE_COMPONENT_TYPE].lock_ref
-            expected |= dict.fromkeys(self._find(_value(node), wanted), locks)
+            expected |= dict.fromkeys(self._find(_value(node), wanted), locks - pins[node.id])
         return all(in_rows[number] == count for number, count in expected.items())
+
+    def _pins(self) -> Counter[int]:
+        """How many pins hold each node: of the one with which it ends, and of all above."""
+        pins = Counter[int]()
+        for number in self._pinned:
+            node = self._tree.tree_core.node_by_id(number)
+            while node.parent is not None:
+                pins[node.id] += 1
+                node = node.parent
+        return pins
 
     def replace(self, moved: Sequence[tuple[int, int]]) -> None:
         """Write new numbers where :meth:`cover` found those of pages."""

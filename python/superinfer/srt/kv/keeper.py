@@ -86,7 +86,15 @@ class KvKeeper:
     def balance(self, native_slabs: int, on_total: Callable[[int], None]) -> None:
         """Let the boundaries between the regions move from now on; arguments as of :class:`Boundaries`."""
         self.boundaries = Boundaries(
-            self._pool, self.allocator, self._tree, self._table, self._chunk_tokens, native_slabs, self.books, on_total
+            self._pool,
+            self.allocator,
+            self._tree,
+            self._table,
+            self._chunk_tokens,
+            native_slabs,
+            self.books,
+            lambda: self.pinned(),
+            on_total,
         )
 
     def before_pass(self, now_us: int, running: Sequence[Any], chunked: Any, waiting: Sequence[Any]) -> None:
