@@ -65,18 +65,28 @@ def strict(setting: Setting, targets: Targets, budget_bytes: int) -> Engine:
     return replace(engine, name="strict", variables=engine.variables | STRICT)
 
 
+PRESSED = {Urgency.CHAT: "int8", Urgency.AGENT: "int8"}
+"""What an operator who is short of memory has chat and agents accept; batch accepts int4 by its class."""
+
 MIXED = "native:0.5,int8:0.1,int4:0.4"
 
 SYSTEMS: Mapping[str, Starter] = {
     "off": off,
     "native": _with_budget("native", "native:1", dict.fromkeys(Urgency, "native")),
     "int8": _with_budget("int8", "native:0.3,int8:0.7", dict.fromkeys(Urgency, "int8"), "full"),
+    "auto int8": _with_budget("auto int8", "auto", dict.fromkeys(Urgency, "int8")),
     "mixed": _with_budget("mixed", MIXED, {}, "full"),
     "int8 chat": _with_budget("int8 chat", "native:0.3,int8:0.4,int4:0.3", {Urgency.CHAT: "int8"}, "full"),
     "late": _with_budget("late", MIXED, {}),
     "auto": _with_budget("auto", "auto", {}),
+    "auto int8 chat": _with_budget("auto int8 chat", "auto", PRESSED),
     "strict": strict,
 }
-"""System by its name: without a budget; all native; all int8; as the classes say, batch requests in int4, sealed as
-soon as a page is full; the same, and chat in int8; as the classes say, sealed once native memory runs short, as is the
-default; in regions that follow the requests, the default, too, and that with strict checks."""
+"""System by its name.
+
+`off` has no budget; `native` and `int8` keep all in that format, `mixed` as the classes say, batch requests in int4,
+and `int8 chat` does so, but for chat in int8: these seal a page as soon as it is full. `late` is `mixed` with pages
+sealed once native memory runs short. `auto` is that in regions that follow the requests, as is the default; so are
+`auto int8`, with all in int8, and `auto int8 chat`, with chat and agents in int8. `strict` is `auto` with strict
+checks.
+"""

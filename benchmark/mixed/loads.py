@@ -15,7 +15,6 @@ _TURNS = (1, 1, 2, 3)
 _READING_S = 2.0
 _STEPS = 3
 _RESULT_TOKENS = 60
-_DOCUMENT_TOKENS, _SUMMARY_TOKENS = 300, 80
 
 _WORDS = ("time", "year", "people", "way", "day", "man", "thing", "woman", "life", "child", "world", "school", "state")
 """With the space before it, each is one token of the usual vocabularies."""
@@ -47,16 +46,25 @@ class Load:
         agents_per_s: Mean rate of agents (Poisson), each of three steps.
         documents_per_s: Mean rate of documents (Poisson), the first at once.
         seconds: How long they arrive.
+        document_tokens: Length of a document.
+        summary_tokens: Length of what is said about it.
     """
 
     chats_per_s: float
     agents_per_s: float
     documents_per_s: float
     seconds: float
+    document_tokens: int = 300
+    summary_tokens: int = 80
 
     def scaled(self, factor: float) -> "Load":
         """The same mix, ``factor`` times as fast."""
-        return Load(self.chats_per_s * factor, self.agents_per_s * factor, self.documents_per_s * factor, self.seconds)
+        return replace(
+            self,
+            chats_per_s=self.chats_per_s * factor,
+            agents_per_s=self.agents_per_s * factor,
+            documents_per_s=self.documents_per_s * factor,
+        )
 
     def only_documents(self) -> "Load":
         """As many tokens of one class, that nothing is promised: where order can gain nothing."""
@@ -83,7 +91,7 @@ class Load:
     def _documents(self, seed: int, words: str) -> Iterator[Request]:
         draw = random_tokens(f"documents/{seed}{words}")
         for at_s in [0.0, *self._arrivals(f"documents/{seed}", self.documents_per_s)]:
-            yield Request(draw(_DOCUMENT_TOKENS), _SUMMARY_TOKENS, at_s=at_s, urgency=Urgency.BATCH)
+            yield Request(draw(self.document_tokens), self.summary_tokens, at_s=at_s, urgency=Urgency.BATCH)
 
     def _chats(self, seed: int, words: str) -> Iterator[Request]:
         draw, choose = random_tokens(f"chat/{seed}{words}"), random.Random(f"chat/{seed}/lengths")

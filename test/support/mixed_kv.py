@@ -4,6 +4,7 @@ import hashlib
 import os
 from array import array
 from types import SimpleNamespace
+from unittest import mock
 
 import torch
 from sglang.srt.managers.schedule_batch import ReqKvInfo
@@ -17,7 +18,7 @@ from sglang.srt.mem_cache.unified_radix_cache import UnifiedRadixCache
 
 from superinfer import config, kernels
 from superinfer.cache.claims import Claims
-from superinfer.kv import PAGE_TOKENS, Format, KvShape, reserve_slabs
+from superinfer.kv import PAGE_TOKENS, Format, KvShape, reserve_slabs, sizing
 from superinfer.srt.cache.book import Ruling, TreeBook
 from superinfer.srt.cache.radix_cache import LearnedRadixCache
 from superinfer.srt.cache.tree_core import LearnedFullComponent, LearnedTreeCore
@@ -39,10 +40,15 @@ class MixedKv:
 
     All values of a page are one number, which follows from the tokens up to the end of the page.
 
-    ``rule`` makes the order of our cache; without it SGLang's serves.
+    ``rule`` makes the order of our cache; without it SGLang's serves. With ``least_slabs``, slabs are as they are in a
+    small memory; else they are large, so that tests need few of them.
     """
 
-    def __init__(self, budget, regions, chunk_tokens=64, *, late=False, rule=None):
+    def __init__(self, budget, regions, chunk_tokens=64, *, late=False, rule=None, least_slabs=1):
+        with mock.patch.object(sizing, "LEAST_SLABS", least_slabs):
+            self._build(budget, regions, chunk_tokens, late, rule)
+
+    def _build(self, budget, regions, chunk_tokens, late, rule):
         settings = config.Config(kv=config.KvConfig(budget=budget, regions=regions))
         before = os.environ.get(config.ENV)
         config.enable(settings)

@@ -19,7 +19,14 @@ from superinfer.kv.formats import (
 )
 from superinfer.kv.layout import KvShape
 from superinfer.kv.regions import Regions
-from superinfer.kv.sizing import check_native_region, native_pages_needed, parse_bytes, parse_regions, size_regions
+from superinfer.kv.sizing import (
+    check_native_region,
+    native_pages_needed,
+    parse_bytes,
+    parse_regions,
+    size_regions,
+    slab_pages_for,
+)
 
 __all__ = [
     "CLASS_FLOORS",
@@ -47,4 +54,5 @@ __all__ = [
     "parse_regions",
     "reserve_slabs",
     "size_regions",
+    "slab_pages_for",
 ]

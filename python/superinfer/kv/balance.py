@@ -4,7 +4,8 @@ The policy looks at pages: what requests in the engine read (*live*), what is on
 Live pages are nobody's to take. Needs come in an order, and the earlier one may take more:
 
 1. *step*: native pages without which the next step, or a request that was let in, has no room;
-2. *seal*: pages to seal into, which requests want that are in the engine or about to be;
+2. *seal*: pages to seal into, which requests want that are in the engine or about to be; before the first, if native
+   pages are free, as they are few, and sealing frees more of them than it takes;
 3. *queue*: native pages for those who wait;
 4. *cache*: prefixes are evicted in one region, while another has free pages, or far older prefixes.
 
@@ -132,6 +133,7 @@ class Balancer:
 
     def _wishes(self, now_us: int, regions: Regions, demands: Mapping[Format, Demand]) -> Iterator[Shift]:
         at_once, at_leisure = self._urgent_rooms(regions, demands), self._settled_rooms(now_us, regions, demands)
+        yield from self._gains(regions, demands)
         for fmt in Format:
             want = demands[fmt]
             lack = want.soon + want.refused - want.spare
@@ -150,6 +152,17 @@ class Balancer:
                     rooms = _for_caches(fmt, demands, {giver: at_leisure[giver] for giver in givers})
                     lack = min(demands[fmt].lost, max(rooms.values(), default=0) // 2 + 1)
                     yield from _shifts(regions, demands, self._floors, fmt, lack, rooms, "cache")
+
+    def _gains(self, regions: Regions, demands: Mapping[Format, Demand]) -> Iterator[Shift]:
+        """Free native memory for pages that could not be sealed, where more of it is free when they are.
+
+        Without that, native pages that nobody could seal would fill all of it for as long as requests come.
+        """
+        free = {Format.NATIVE: demands[Format.NATIVE].free}
+        for fmt in (Format.INT8, Format.INT4):
+            lack = demands[fmt].refused - demands[fmt].spare
+            if lack > 0 and page_slabs(regions, fmt, lack) * regions.slab_pages < lack:
+                yield from _shifts(regions, demands, self._floors, fmt, lack, free, "seal")
 
     def _urgent_rooms(self, regions: Regions, demands: Mapping[Format, Demand]) -> dict[Format, int]:
         """Pages that each format can give at once. In an empty engine nobody needs anything but who comes in."""

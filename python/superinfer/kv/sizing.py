@@ -2,11 +2,15 @@
 
 import math
 from collections.abc import Mapping
+from typing import Final
 
 from superinfer import sizes
 from superinfer.kv.formats import PAGE_TOKENS, Format, parse_format
 from superinfer.kv.layout import KvShape
 from superinfer.kv.regions import SLAB_PAGES, Regions
+
+LEAST_SLABS: Final = 64
+"""Slabs of a memory, where its pages allow that."""
 
 
 def parse_bytes(text: str, field: str = "kv_budget") -> int:
@@ -82,6 +86,11 @@ def size_regions(
         guaranteed = sum(1 for other in present if other <= fmt)
         edges.append(guaranteed + round(share * spare))
     return Regions(shape, slabs, (edges[0], edges[1]), slab_pages)
+
+
+def slab_pages_for(shape: KvShape, budget_bytes: int) -> int:
+    """Native pages of a slab: fewer where memory is small, so that boundaries can follow requests there, too."""
+    return max(1, min(SLAB_PAGES, budget_bytes // shape.page_bytes(Format.NATIVE) // LEAST_SLABS))
 
 
 def native_pages_needed(step_tokens: int) -> int:

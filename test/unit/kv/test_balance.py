@@ -64,7 +64,8 @@ class World:
         for fmt in Format:
             assert usable(self.regions, fmt) >= demands[fmt].live
         if any(demand.live for demand in demands.values()) and (demands[shift.giver].live or demands[shift.giver].soon):
-            assert usable(self.regions, shift.giver) >= demands[shift.giver].live + demands[shift.giver].soon
+            sealed = demands[shift.taker].refused if (shift.giver, shift.reason) == (NATIVE, "seal") else 0
+            assert usable(self.regions, shift.giver) + sealed >= demands[shift.giver].live + demands[shift.giver].soon
 
     def fill_caches(self):
         self.cached = {fmt: usable(self.regions, fmt) for fmt in Format}
@@ -83,6 +84,19 @@ def test_refused_seals_get_memory_at_once_and_free_memory_first():
     assert (shift.taker, shift.reason) == (INT4, "seal")
     assert shift.giver is NATIVE
     assert usable(world.regions, INT4) >= shift.slabs * 16
+
+
+def test_free_native_memory_goes_first_where_sealing_frees_more_of_it():
+    world = World()
+    native, int4 = usable(world.regions, NATIVE), usable(world.regions, INT4)
+    shift = world.step({NATIVE: native - 20, INT4: int4 + 40}, soon={NATIVE: 30})
+    assert (shift.giver, shift.taker, shift.slabs, shift.reason) == (NATIVE, INT4, 1, "seal")
+
+
+def test_and_is_left_alone_where_it_frees_less():
+    world = World()
+    full = {fmt: usable(world.regions, fmt) for fmt in Format}
+    assert world.step({**full, NATIVE: full[NATIVE] - 20, INT4: full[INT4] + 10}, soon={NATIVE: 20}) is None
 
 
 def test_who_has_no_native_page_gets_one_from_cached_prefixes():

@@ -7,25 +7,24 @@ balancer tries again later.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sglang.srt.mem_cache.unified_cache.component_type import BASE_COMPONENT_TYPE
-from sglang.srt.mem_cache.unified_cache.unified_tree_core import UnifiedTreeCore
 
 from superinfer.kv import PAGE_TOKENS, Balancer, Demand, Format, Page, Shift
 from superinfer.srt.kv.allocator import MixedAllocator
 from superinfer.srt.kv.books import KvBooks
+from superinfer.srt.kv.page_names import PageNames, slots_of
 from superinfer.srt.kv.pool import MixedKVPool
 
 LOOKED_AT = 8
 """Waiting requests whose prompts count as demand."""
 
-OPEN_PAGES = 2
-"""Native pages that a request takes soon: the one that is open, and the next."""
+OPEN_TOKENS = 8
+"""Tokens that requests in the engine produce soon: so many of a page's tokens, as a part of them begins a page."""
 
 
 class Boundaries:
@@ -129,7 +128,8 @@ class Boundaries:
         if chunked is not None:
             prompts[chunked.kv_floor] += 1
         soon = Counter({fmt: there[fmt] + self._chunk_pages * (prompts[fmt] > 0) for fmt in Format})
-        soon[Format.NATIVE] = OPEN_PAGES * (LOOKED_AT + len(inside)) + self._chunk_pages * bool(prompts)
+        begun = max(self._allocator.next_decode_tokens, OPEN_TOKENS * len(inside)) // PAGE_TOKENS + 1
+        soon[Format.NATIVE] = begun + (self._chunk_pages + min(len(waiting), LOOKED_AT)) * bool(prompts)
         soon[Format.INT8] += min(prompts[Format.INT4], LOOKED_AT)  # their first pages
         return soon
 
@@ -140,7 +140,7 @@ class Boundaries:
         for node in self._tree.tree_core.evictable_device_leaves:
             used = int(node.last_access_time)
             latest = max(latest, used)
-            for fmt in self._formats_of(_value(node)):
+            for fmt in self._formats_of(slots_of(node)):
                 oldest[fmt] = min(oldest.get(fmt, used), used)
         return Counter({fmt: latest - used for fmt, used in oldest.items()})
 
@@ -176,98 +176,11 @@ class Boundaries:
         """A page by its number in the space of all formats."""
         return self._allocator.pages.regions.slot(page.format, page.number) // PAGE_TOKENS
 
-    def _names_of(self, boundaries: tuple[int, int], inside: Sequence[Any]) -> "_Names | None":
+    def _names_of(self, boundaries: tuple[int, int], inside: Sequence[Any]) -> PageNames | None:
         """Where the pages stand that these boundaries drive out; ``None`` if that is not known for all of them."""
         sources = [page for fmt in Format for page in self._allocator.pages.homeless(fmt, boundaries)[0]]
-        names = _Names(self._tree, self._table, inside if sources else (), self._pinned())
+        names = PageNames(self._tree, self._table, inside if sources else (), self._pinned())
         return names if names.cover([self._number(page) for page in sources]) else None
-
-
-class _Names:
-    """Every place where a slot is written: rows of requests in the engine, and nodes of the tree.
-
-    Args:
-        tree_cache: SGLang's radix tree.
-        table: SGLang's table of slots.
-        inside: Requests in the engine.
-        pinned: Nodes with which pinned prefixes end: their locks stand in no row.
-    """
-
-    def __init__(
-        self, tree_cache: Any, table: NDArray[np.int32], inside: Sequence[Any], pinned: Sequence[int]
-    ) -> None:
-        self._complete = isinstance(tree_cache.tree_core, UnifiedTreeCore) and not any(
-            req.session is not None or req.beam_group is not None for req in inside
-        )
-        self._rows = [table[req.kv.req_pool_idx, : req.kv.kv_allocated_len] for req in inside]
-        self._tree = tree_cache
-        self._pinned = pinned
-        self._found: list[NDArray[Any]] = []
-
-    def cover(self, numbers: Sequence[int]) -> bool:
-        """Whether all places are known that name these pages.
-
-        A page of the tree is named by its node, and by the row of every request that has the node locked; another one
-        by one row. Who has pinned a node knows its number, and no slots.
-        """
-        if not numbers:
-            return True
-        if not self._complete:
-            return False
-        wanted = np.array(sorted(numbers))
-        in_rows = Counter[int]()
-        for row in self._rows:
-            in_rows.update(self._find(row, wanted))
-        expected = dict.fromkeys(numbers, 1)
-        pins = self._pins()
-        for node in _nodes(self._tree.tree_core.root_node):
-            locks = node.component_data[BASE_COMPONENT_TYPE].lock_ref
-            expected |= dict.fromkeys(self._find(_value(node), wanted), locks - pins[node.id])
-        return all(in_rows[number] == count for number, count in expected.items())
-
-    def _pins(self) -> Counter[int]:
-        """How many pins hold each node: of the one with which it ends, and of all above."""
-        pins = Counter[int]()
-        for number in self._pinned:
-            node = self._tree.tree_core.node_by_id(number)
-            while node.parent is not None:
-                pins[node.id] += 1
-                node = node.parent
-        return pins
-
-    def replace(self, moved: Sequence[tuple[int, int]]) -> None:
-        """Write new numbers where :meth:`cover` found those of pages."""
-        if not moved:
-            return
-        sources, targets = np.array(sorted(moved)).T
-        for slots in self._found:
-            pages = slots // PAGE_TOKENS
-            place = np.minimum(np.searchsorted(sources, pages), len(sources) - 1)
-            hit = sources[place] == pages
-            slots[hit] = targets[place[hit]] * PAGE_TOKENS + slots[hit] % PAGE_TOKENS
-
-    def _find(self, slots: NDArray[Any], wanted: NDArray[Any]) -> list[int]:
-        """Which of these pages stand in a row or a node; it begins with the first slot of a page, as each of them."""
-        pages = slots[::PAGE_TOKENS] // PAGE_TOKENS
-        found: list[int] = pages[np.isin(pages, wanted)].tolist()
-        if found:
-            self._found.append(slots)
-        return found
-
-
-def _nodes(root: Any) -> Iterator[Any]:
-    stack = list(root.children.values())
-    while stack:
-        node = stack.pop()
-        stack += node.children.values()
-        if node.component_data[BASE_COMPONENT_TYPE].value is not None:
-            yield node
-
-
-def _value(node: Any) -> NDArray[np.int64]:
-    """The slots of a node, to read and to write."""
-    slots: NDArray[np.int64] = node.component_data[BASE_COMPONENT_TYPE].value.numpy()
-    return slots
 
 
 def _absent_pages(req: Any) -> int:

@@ -3,7 +3,7 @@
 Pages that only a request owns are replaced in its row of SGLang's table, and nowhere else: nothing but the table names
 them. Before the radix tree takes pages over it is told through ``checkpoint``, and they are sealed just before that; or
 they stay native as long as there is enough native memory, and are sealed in the tree when nobody reads them any more.
-So a slot number never changes while more than one request may read it.
+What is read there is sealed as well, if native memory has run short and everybody is known who reads it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +23,7 @@ from superinfer.srt.kv.loads import loads_of
 from superinfer.srt.kv.measure import formats_of
 from superinfer.srt.kv.pool import MixedKVPool
 from superinfer.srt.kv.prefixes import SPARE_PAGES, Prefixes
+from superinfer.srt.kv.read_pages import ReadPages
 
 Seal = tuple[int, int, Format]
 """A page of a row of the table, by row and place, and the coarsest format that it may have."""
@@ -79,8 +80,10 @@ class KvKeeper:
         self.pinned: Callable[[], Sequence[int]] = tuple
         self.boundaries: Boundaries | None = None
         self._prefixes = Prefixes(tree_cache, allocator, self.books)
+        self._read_pages = ReadPages(pool, allocator, tree_cache, self._table, self.books)
         self._late = late and self._prefixes.can_change
         self._patience = 0
+        self._waiting_pages = 0
         allocator.make_room = self._make_room
 
     def balance(self, native_slabs: int, on_total: Callable[[int], None]) -> None:
@@ -100,9 +103,7 @@ class KvKeeper:
     def before_pass(self, now_us: int, running: Sequence[Any], chunked: Any, waiting: Sequence[Any]) -> None:
         """Seal what the last step filled, or what has cooled, see who reads what, and give memory to who needs it."""
         if not self._may_wait(0):
-            self._seal(
-                page for req in running if _fills_page(req) for page in self._full_pages(req, req.kv.kv_committed_len)
-            )
+            self._seal_what_is_full(running, chunked)
         self.look(running, chunked)
         if self._late:
             self._cool()
@@ -164,6 +165,20 @@ class KvKeeper:
         room = self.allocator.sealed_room(req.kv_floor) - (0 if inside else lies)
         return max(lies, min(lies + max(room, 0), job.context_tokens - open_tokens - stays))
 
+    def _seal_what_is_full(self, running: Sequence[Any], chunked: Any) -> None:
+        """What the last step filled, what found no room before, and what went into the tree as it was."""
+        again = self._waiting_pages > 0
+        waiting = self._seal(
+            page
+            for req in running
+            if again or _fills_page(req)
+            for page in self._full_pages(req, req.kv.kv_committed_len)
+        )
+        self.books.spilled += max(waiting - self._waiting_pages, 0)
+        self._waiting_pages = waiting
+        inside = [req for req in (*running, chunked) if req is not None and req.kv.holds_kv]
+        self._read_pages.seal(inside, self.pinned(), self._take)
+
     def _may_wait(self, more_pages: int) -> bool:
         """Whether so many full pages more may stay native: there is enough, and the longest step always finds room."""
         if not self._late:
@@ -193,7 +208,7 @@ class KvKeeper:
         if self._may_wait(len(pages)):
             self.books.late += len(pages)
         else:
-            self._seal(pages)
+            self.books.spilled += self._seal(pages)
         self._checkpoint(req, up_to=up_to, **kwargs)
 
     def _sealed_prefix(self, req: Any, job: Job) -> int:
@@ -238,8 +253,8 @@ class KvKeeper:
         native = np.flatnonzero(self._formats(slots) == Format.NATIVE) + first
         return [(row, page, page_format(req.kv_floor, page)) for page in native.tolist()]
 
-    def _seal(self, pages: Iterable[Seal]) -> None:
-        """Seal as many of these pages as there is room for."""
+    def _seal(self, pages: Iterable[Seal]) -> int:
+        """Seal as many of these pages as there is room for; returns how many stay native."""
         todo = list(pages)
         sources: list[int] = []
         targets: list[int] = []
@@ -258,10 +273,10 @@ class KvKeeper:
             self.books.sealed[fmt] += len(taken)
             self.allocator.refused[fmt] += sum(coarsest is fmt for _, _, coarsest in wanted[len(taken) :])
             self.books.spilled += sum(coarsest > fmt for _, _, coarsest in done)
-        self.books.spilled += len(todo)
         if sources:
             self._pool.seal(sources, targets)
             self.allocator.give_back(sources)
+        return len(todo)
 
     def _take(self, fmt: Format, count: int) -> list[int]:
         """First slots of as many pages as there are, after evicting prefixes that are in the way."""

@@ -6,7 +6,7 @@ from sglang.srt.model_executor.pool_configurator import DefaultPoolConfigurator,
 from sglang.srt.runtime_context import get_parallel, get_schedule
 
 from superinfer import config
-from superinfer.kv import Format, KvShape, Regions, check_native_region, parse_bytes, size_regions
+from superinfer.kv import Format, KvShape, Regions, check_native_region, parse_bytes, size_regions, slab_pages_for
 from superinfer.srt.kv import NUMBERS, limits
 from superinfer.srt.support import UnsupportedError
 
@@ -21,7 +21,9 @@ def regions_of(shape: KvShape) -> Regions:
     assert settings is not None
     assert settings.kv.budget is not None, "only hooked in with a budget"
     try:
-        return size_regions(shape, parse_bytes(settings.kv.budget), settings.kv.shares(), field="budget")
+        budget_bytes = parse_bytes(settings.kv.budget)
+        slab_pages = slab_pages_for(shape, budget_bytes)
+        return size_regions(shape, budget_bytes, settings.kv.shares(), slab_pages, field="budget")
     except ValueError as error:
         raise config.ConfigError(f"kv.{error}") from None
 
