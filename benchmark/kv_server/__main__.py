@@ -85,14 +85,15 @@ async def equal_work(options: argparse.Namespace) -> dict[str, Any]:
                 await server.client.run(_documents(share), sequential=False)
                 found[name][work] = (await state_of(server))["peak_bytes"]
             await post(server, "/flush_cache")
-            await serve(server, server.client.url, replace(LOAD, seconds=options.seconds), seed=0)
+            answers = await serve(server, server.client.url, replace(LOAD, seconds=options.seconds), seed=0)
             state = await state_of(server)
             found[name]["mixed load"] = state["peak_bytes"]
             found[name]["mixed load, by format"] = state["peak_bytes_by_format"]
+            found[name]["mixed load, on time"] = figures(answers, Targets())["attainment"]
     for name, peaks in found.items():
         peaks |= {
             f"{work}, relative to native": peaks[work] / found["native"][work]
-            for work in [work for work in peaks if "by format" not in work]
+            for work in [work for work in peaks if not work.endswith(("by format", "on time"))]
         }
         console.print(f"equal work: {name}: {peaks}", soft_wrap=True)
     return found

@@ -9,7 +9,7 @@ from support.server import refusal, running_server
 pytestmark = pytest.mark.integration
 
 ARGUMENTS = ["--dtype", "float32", "--random-seed", "0", "--log-level", "info", "--chunked-prefill-size", "64"]
-BUDGET = ["--kv-budget", "1536k", "--kv-regions", "native:0.4,int8:0.2,int4:0.4"]
+BUDGET = ["--kv-budget", "1536k", "--kv-regions", "native:0.33,int8:0.2,int4:0.47"]
 POISONED = {"SGLANG_DEBUG_MEMORY_POOL": "1"}
 """Pages that are given back hold not-a-number from then on."""
 
