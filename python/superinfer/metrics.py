@@ -72,6 +72,21 @@ PARKED: Final = Metric(
 STEP_TIME_ERROR: Final = Metric(
     "step_time_error_ratio", "gauge", "Running mean of |predicted - taken| / taken over engine steps."
 )
+PROMPT_TIME_ERROR: Final = Metric(
+    "prompt_time_error_ratio",
+    "gauge",
+    "The same over steps that compute a prompt, once their prices are known, and without pauses of the machine.",
+)
+LOAD_TIME_ERROR: Final = Metric(
+    "load_time_error_ratio",
+    "gauge",
+    "The same over loads from the host; when one has ended is seen between steps.",
+)
+OUTPUT_WITHIN: Final = Metric(
+    "output_length_within_ratio",
+    "gauge",
+    "Running part of requests that produced no more tokens than predicted, of those that could have: 0.7 is meant.",
+)
 HOST_BYTES: Final = Metric("host_kv_bytes", "gauge", "Host memory with KV in it; only where there is a host tier.")
 HOST_TOKENS: Final = Metric(
     "host_kv_tokens_total",
@@ -149,6 +164,9 @@ METRICS: Final = (
     ROTATIONS,
     PARKED,
     STEP_TIME_ERROR,
+    PROMPT_TIME_ERROR,
+    LOAD_TIME_ERROR,
+    OUTPUT_WITHIN,
     HOST_BYTES,
     HOST_TOKENS,
     EVICTED_TOKENS,

@@ -26,13 +26,14 @@ NOT_IN_LINE: Final = -1
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """What decisions are made of. The engine, real or simulated, keeps it up to date; policies set ``tier`` and
-    ``line_end_tokens`` only.
+    """What decisions are made of. The engine, real or simulated, keeps it up to date; policies set ``tier``,
+    ``line_end_tokens`` and what is predicted only.
 
     Attributes:
         state: Promise and delivery.
         prompt_tokens: Length of the prompt.
         expected_tokens: Tokens it will produce, as predicted.
+        most_tokens: Tokens that it may produce; 0 before it is predicted.
         computed_tokens: Prompt and output tokens whose KV is in the pool.
         host_tokens: Tokens whose KV is on the host, to be loaded back.
         elsewhere_tokens: Tokens of its context that lie, or will lie, in memory that others do not compete for.
@@ -60,6 +61,7 @@ class Job:
     waiting_since_us: int = 0
     rotations: int = 0
     line_end_tokens: int = NOT_IN_LINE
+    most_tokens: int = 0
     fixed: bool = False
     prefix: tuple[int, ...] = ()
 

@@ -11,15 +11,21 @@ LEAST = 8
 """With fewer of its own kind, a request is predicted from the next wider kind."""
 
 
+QUANTILE = 0.7
+"""Part of the requests that shall produce no more than is predicted."""
+
+
 @dataclass(slots=True)
 class OutputLengths:
     """Quantiles of output length by class, tenant and prompt length.
 
     Attributes:
         default_tokens: Said while nothing has ended.
+        within: Exponentially weighted part of those that produced no more than was predicted: ``QUANTILE`` is meant.
     """
 
     default_tokens: int = 256
+    within: float = QUANTILE
     _ended: dict[Hashable, deque[int]] = field(default_factory=dict)
 
     def observe(self, cls: str | None, tenant: str | None, prompt_tokens: int, tokens: int) -> None:
@@ -27,8 +33,12 @@ class OutputLengths:
         for kind in _kinds(cls, tenant, prompt_tokens):
             self._ended.setdefault(kind, deque(maxlen=KEEP)).append(tokens)
 
+    def judge(self, expected_tokens: int, tokens: int) -> None:
+        """A request ended after ``tokens`` tokens of which so many had been predicted."""
+        self.within += 0.02 * ((tokens <= expected_tokens) - self.within)
+
     def predict(
-        self, cls: str | None, tenant: str | None, prompt_tokens: int, *, at_most: int, quantile: float = 0.7
+        self, cls: str | None, tenant: str | None, prompt_tokens: int, *, at_most: int, quantile: float = QUANTILE
     ) -> int:
         """Tokens that this share of requests of its kind stays within, at least 1 and at most ``at_most``."""
         for kind in _kinds(cls, tenant, prompt_tokens):

@@ -19,9 +19,11 @@ class LoadRate:
 
     Attributes:
         us_per_token: The estimate.
+        error: Exponentially weighted mean of |predicted - taken| / taken, taken being what was seen.
     """
 
     us_per_token: float = 0.0
+    error: float = 0.0
     _seen: bool = False
 
     def observe(self, tokens: int, at_most_us: int) -> None:
@@ -29,6 +31,8 @@ class LoadRate:
         if tokens < MIN_TOKENS or at_most_us < 0:
             return
         sample = at_most_us / tokens
+        if self._seen and at_most_us:
+            self.error += 0.02 * (abs(at_most_us - self.us(tokens)) / at_most_us - self.error)
         self.us_per_token = min(sample, self.us_per_token * FORGET) if self._seen and self.us_per_token else sample
         self._seen = True
 

@@ -89,7 +89,8 @@ class RotationPolicy:
     def admit(self, job: Job) -> None:
         """A request arrives: guess its length, choose its first tier."""
         slo = job.state.slo
-        job.expected_tokens = self.lengths.predict(slo.cls, slo.tenant, job.prompt_tokens, at_most=job.expected_tokens)
+        job.most_tokens = job.expected_tokens
+        job.expected_tokens = self.lengths.predict(slo.cls, slo.tenant, job.prompt_tokens, at_most=job.most_tokens)
         job.tier = self.settings.tiers.entry(job.state.rank, self.step_time.prefill_us(job.uncached_tokens))
 
     def observe(self, load: StepLoad, elapsed_us: int) -> None:
@@ -100,8 +101,19 @@ class RotationPolicy:
     def finish(self, job: Job) -> None:
         """A request has produced its last token."""
         slo = job.state.slo
+        if job.expected_tokens < job.most_tokens:  # it could have produced more
+            self.lengths.judge(job.expected_tokens, job.generated)
         self.lengths.observe(slo.cls, slo.tenant, job.prompt_tokens, job.generated)
         self.service.serve(slo.tenant, job.prompt_tokens, job.generated)
+
+    def calibration(self) -> dict[str, float]:
+        """How far off predicted times are, and what part of the answers were as short as predicted."""
+        return {
+            "step_time_error": self.step_time.error,
+            "prompt_time_error": self.step_time.prompt_error,
+            "load_time_error": self.step_time.loads.error,
+            "output_length_within": self.lengths.within,
+        }
 
     def decide(self, now_us: int, jobs: Sequence[Job], pool: Pool) -> Plan:
         """Plan the next step.

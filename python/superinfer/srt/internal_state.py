@@ -70,10 +70,9 @@ class SLOInternalState(SchedulerInternalStateController):
         rotation = self.scheduler.rotation
         if rotation is None:
             return None
-        error = rotation.policy.step_time.error
         return {
             "total": rotation.rotations,
-            "step_time_error": round(error, 4),
+            **{name: round(value, 4) for name, value in rotation.policy.calibration().items()},
             "settings": asdict(rotation.policy.settings),
             **rotation.book.state(self.scheduler.waiting_queue),
         }

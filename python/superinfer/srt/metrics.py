@@ -24,7 +24,15 @@ class SchedulerMetrics:
         self._waiting = create(table.WAITING, labels)
         self._parked = create(table.PARKED, labels)
         self._rotations = create(table.ROTATIONS, labels)
-        self._step_time_error = create(table.STEP_TIME_ERROR, labels)
+        self._estimates = [
+            create(metric, labels)
+            for metric in (
+                table.STEP_TIME_ERROR,
+                table.PROMPT_TIME_ERROR,
+                table.LOAD_TIME_ERROR,
+                table.OUTPUT_WITHIN,
+            )
+        ]
         self._host_bytes = create(table.HOST_BYTES, labels)
         self._host_tokens = create(table.HOST_TOKENS, labels)
         self._moved: Tally[str] = Tally()
@@ -76,9 +84,10 @@ class SchedulerMetrics:
         """Publish how much is pinned."""
         self._pinned.labels(**self._labels).set(tokens)
 
-    def step_time_error(self, error: float) -> None:
-        """Publish how far off predicted step times are."""
-        self._step_time_error.labels(**self._labels).set(error)
+    def estimates(self, step: float, prompt: float, load: float, output_within: float) -> None:
+        """Publish how far off predicted times are, and how many answers were as short as predicted."""
+        for gauge, value in zip(self._estimates, (step, prompt, load, output_within), strict=True):
+            gauge.labels(**self._labels).set(value)
 
     def host(self, used_bytes: int, moved: Mapping[str, int]) -> None:
         """Publish what the host tier holds, and how many tokens it has moved in all, by what was done with them."""

@@ -258,7 +258,7 @@ class RotatingScheduler(RecoveringScheduler):
             state_of = self.ledger.state_of
             self.slo_metrics.waiting(map(state_of, self.waiting_queue))
             self.slo_metrics.parked(state_of(req) for req in self.waiting_queue if self.rotation.book.has_run(req))
-            self.slo_metrics.step_time_error(self.rotation.policy.step_time.error)
+            self.slo_metrics.estimates(*self.rotation.policy.calibration().values())
             if self.host_tier:
                 self.slo_metrics.host(self.host_tier.used_bytes, self.host_tier.moved_tokens())
 

@@ -38,3 +38,14 @@ def test_never_slower_than_the_last_bound(samples):
     for tokens, at_most_us in samples:
         rate.observe(tokens, at_most_us)
         assert rate.us_per_token <= at_most_us / tokens
+
+
+def test_the_calibration_error_tells_how_far_off_loads_were():
+    rate = LoadRate()
+    rate.observe(1000, 10_000)
+    assert rate.error == 0
+    for _ in range(200):
+        rate.observe(1000, 20_000)
+    assert rate.error < 0.06  # it follows the slower link
+    rate.observe(1000, 200_000)
+    assert rate.error > 0.01
