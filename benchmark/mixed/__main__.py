@@ -163,7 +163,8 @@ async def measure(options: argparse.Namespace) -> Measured:
                 for server, url in servers[first:] + servers[:first]:
                     if _hopeless(server.engine.name, seed, point, runs, options.hopeless):
                         continue
-                    found = await _serve(server, url, POINTS[point](load), seed)
+                    # Each point has its own words: else what lighter ones left in the cache would make it lighter.
+                    found = await _serve(server, url, POINTS[point](load), seed, point)
                     runs.append(Run(server.engine.name, point, seed, found))
                     shown = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
                     console.print(f"{point}, seed {seed}: {server.engine.name}: {shown}", soft_wrap=True)
