@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from superinfer.kv import PAGE_TOKENS, Balancer, Demand, Format, Page, Shift
 from superinfer.srt.kv.allocator import MixedAllocator
 from superinfer.srt.kv.books import KvBooks
-from superinfer.srt.kv.page_names import PageNames, slots_of
+from superinfer.srt.kv.page_names import PageNames, holding, slots_of
 from superinfer.srt.kv.pool import MixedKVPool
 
 LOOKED_AT = 8
@@ -78,7 +78,7 @@ class Boundaries:
             chunked: The request whose prompt is computed in parts, if there is one.
             waiting: Requests in the queue.
         """
-        inside = [req for req in (*running, chunked) if req is not None and req.kv.holds_kv]
+        inside = holding(running, chunked)
         demands = self._demands(now_us, inside, chunked, waiting)
         shift = self._balancer.decide(now_us, self._allocator.pages.regions, demands)
         self._allocator.refused.clear()

@@ -21,6 +21,7 @@ from superinfer.srt.kv.books import KvBooks, KvMetrics
 from superinfer.srt.kv.boundaries import Boundaries
 from superinfer.srt.kv.loads import loads_of
 from superinfer.srt.kv.measure import formats_of
+from superinfer.srt.kv.page_names import holding
 from superinfer.srt.kv.pool import MixedKVPool
 from superinfer.srt.kv.prefixes import SPARE_PAGES, Prefixes
 from superinfer.srt.kv.read_pages import ReadPages
@@ -118,7 +119,7 @@ class KvKeeper:
 
     def look(self, running: Sequence[Any], chunked: Any) -> None:
         """Count the pages that requests in the engine read or clients have pinned. Again after any of them has left."""
-        inside = [req for req in (*running, chunked) if req is not None and req.kv.holds_kv]
+        inside = holding(running, chunked)
         pages = [self._first_slots(req.kv.req_pool_idx, 0, req.kv.kv_allocated_len) for req in inside]
         pages += [self._tree.path_device_indices(node)[::PAGE_TOKENS].numpy() for node in self.pinned()]
         slots = self.allocator.live_slots = np.unique(np.concatenate(pages)) if pages else np.empty(0, np.int32)
@@ -176,7 +177,7 @@ class KvKeeper:
         )
         self.books.spilled += max(waiting - self._waiting_pages, 0)
         self._waiting_pages = waiting
-        inside = [req for req in (*running, chunked) if req is not None and req.kv.holds_kv]
+        inside = holding(running, chunked)
         self._read_pages.seal(inside, self.pinned(), self._take)
 
     def _may_wait(self, more_pages: int) -> bool:

@@ -91,6 +91,11 @@ class PageNames:
         return found
 
 
+def holding(running: Sequence[Any], chunked: Any) -> list[Any]:
+    """Requests in the engine that have slots: those that decode, and the one whose prompt is computed in parts."""
+    return [req for req in (*running, chunked) if req is not None and req.kv.holds_kv]
+
+
 def slots_of(node: Any) -> NDArray[np.int64]:
     """The slots of a node, to read and to write."""
     slots: NDArray[np.int64] = node.component_data[BASE_COMPONENT_TYPE].value.numpy()

@@ -66,9 +66,11 @@ class ReadPages:
             pinned: SGLang's numbers of the nodes up to which clients have pinned prefixes.
             take: Gives pages to seal into.
         """
-        pages = [page for req in inside if self._has_native(req) for page in self._of(req)]
-        pages = list({page.slot: page for page in pages}.values())
-        if not pages or self._order is None:
+        if self._order is None:
+            return
+        found = (page for req in inside if self._has_native(req) for page in self._of(req))
+        pages = list({page.slot: page for page in found}.values())
+        if not pages:
             return
         nodes = list({page.node.id: page.node for page in pages}.values())
         names = PageNames(self._tree, self._table, inside, pinned, nodes)
