@@ -1,7 +1,5 @@
 """Corrects a predictor while it is in use, by what became of a sample of its predictions."""
 
-from bisect import bisect_right
-from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 from superinfer.cache.compiled import compiled
 from superinfer.cache.history import Floats
 from superinfer.cache.use import TENANT_BUCKETS, Use
+from superinfer.cache.watched import Watched
 
 SAMPLE = 4
 """One node in so many is watched."""
@@ -69,52 +68,6 @@ class State(NamedTuple):
     seen: Floats
 
 
-class Watched:
-    """Predictions that are followed until it is known what became of them: in arrays, so that many are judged at once.
-
-    Attributes:
-        logits: Of each, what was predicted.
-        groups: Rows of the corrections that hold for it.
-        passed: Horizons that its node is known not to have been used in.
-        since_s: When it was made.
-        slot: Whose it is.
-    """
-
-    def __init__(self, horizons: int) -> None:
-        self.logits: Floats = np.zeros((0, horizons), np.float32)
-        self.groups = np.zeros((0, 2), np.int32)
-        self.passed = np.zeros(0, np.int32)
-        self.since_s: list[float] = []
-        self.slot: list[int] = []
-        self._free: list[int] = []
-
-    def add(self, slot: int, now_s: float, logits: Floats, groups: Groups) -> int:
-        """Follow one more; returns its number."""
-        if self._free:
-            number = self._free.pop()
-            self.since_s[number], self.slot[number] = now_s, slot
-        else:
-            number = len(self.slot)
-            self.since_s.append(now_s)
-            self.slot.append(slot)
-            if number == len(self.passed):
-                self._grow()
-        self.logits[number], self.groups[number], self.passed[number] = logits, groups, 0
-        return number
-
-    def drop(self, number: int) -> None:
-        """It is not looked at any more, and its number may be given to another."""
-        self._free.append(number)
-
-    def _grow(self) -> None:
-        size = max(2 * len(self.passed), 1024)
-        for name in ("logits", "groups", "passed"):
-            old = getattr(self, name)
-            new = np.zeros((size, *old.shape[1:]), old.dtype)
-            new[: len(old)] = old
-            setattr(self, name, new)
-
-
 class Calibration:
     """A correction of the log odds for each horizon: one for all nodes, and one for each SLO class and each tenant.
 
@@ -123,9 +76,6 @@ class Calibration:
     as far as there is evidence: fast at first, and slower the more is known. A part of it holds for all horizons, so
     that what does not come back soon is not believed to come back late. And where what the predictor says of single
     nodes of a class does not come true, it counts for less.
-
-    Each horizon has a queue of the watched nodes that have not been used in the earlier ones. As a horizon is equally
-    long for all, queues are in order of time, and whoever reaches its end is at the front.
     """
 
     def __init__(self, edges_s: list[float]) -> None:
@@ -135,8 +85,7 @@ class Calibration:
         self.state.slope.fill(1.0)
         self._known: tuple[set[int], set[int]] = (set(), set())
         self._next_s = 0.0
-        self._edges_s = edges_s
-        self._queues: list[deque[int]] = [deque() for _ in edges_s]
+        self._edges_s = np.array(edges_s)
         self._watched = Watched(horizons)
         self._current: dict[int, int] = {}
 
@@ -162,14 +111,15 @@ class Calibration:
 
     def watch_all(self, uses: Mapping[int, tuple[float, Groups]], logits: Floats) -> None:
         """The same for several nodes: when each was used, and its row of predictions."""
-        before = [(self._current[slot], now_s) for slot, (now_s, _) in uses.items() if slot in self._current]
-        if before:
-            since_s = self._watched.since_s
-            reached = [bisect_right(self._edges_s, now_s - since_s[number]) for number, now_s in before]
-            self._learn([number for number, _ in before], reached, used=True)
-        for (slot, (now_s, groups)), row in zip(uses.items(), logits, strict=True):
-            number = self._current[slot] = self._watched.add(slot, now_s, row, groups)
-            self._queues[0].append(number)
+        watched, slots = self._watched, list(uses)
+        if before := [slot for slot in slots if slot in self._current]:
+            at = np.array([self._current[slot] for slot in before]) % len(watched.slot)
+            ages_s = np.array([uses[slot][0] for slot in before]) - watched.since_s[at]
+            reached = np.searchsorted(self._edges_s, ages_s, side="right")
+            learn_all(self.state, at, reached, True, watched.logits, watched.groups, watched.passed)
+            watched.follows[at] = False
+        times_s, groups = zip(*uses.values(), strict=True)
+        self._current.update(zip(slots, watched.add(slots, times_s, logits, groups), strict=True))
 
     def due(self, now_s: float) -> bool:
         """Whether ``advance`` would look at what has reached the end of a horizon."""
@@ -180,34 +130,17 @@ class Calibration:
         if not self.due(now_s):
             return
         self._next_s = now_s + PAUSE_S
-        current, slot, since_s = self._current, self._watched.slot, self._watched.since_s
-        for index, edge_s in enumerate(self._edges_s):
-            queue, ended = self._queues[index], list[int]()
-            while queue and since_s[queue[0]] + edge_s <= now_s:
-                number = queue.popleft()
-                if current.get(slot[number]) == number:
-                    ended.append(number)
-                else:
-                    self._watched.drop(number)
-            if not ended:
-                continue
-            self._learn(ended, [index + 1] * len(ended), used=False)
-            if index + 1 < len(self._edges_s):
-                self._queues[index + 1].extend(ended)
-                continue
-            for number in ended:
-                del current[slot[number]]
-                self._watched.drop(number)
+        watched, current = self._watched, self._current
+        arrays = (watched.logits, watched.groups, watched.passed, watched.since_s, watched.follows)
+        ended = advance_all(self.state, now_s, self._edges_s, watched.first, watched.end, *arrays)
+        for slot in watched.slot[ended].tolist():
+            del current[slot]
 
     def forget(self, slot: int) -> None:
         """The node's history is gone: what becomes of it will not be known."""
-        self._current.pop(slot, None)
-
-    def _learn(self, numbers: list[int], horizons: list[int], *, used: bool) -> None:
-        """The nodes were not used in so many first horizons, and in the next one they were, or that is not known."""
-        watched = self._watched
-        arrays = (watched.logits, watched.groups, watched.passed)
-        learn_all(self.state, np.array(numbers), np.array(horizons), used, *arrays)
+        place = self._current.pop(slot, None)
+        if place is not None:
+            self._watched.follows[place % len(self._watched.slot)] = False
 
 
 @compiled
@@ -247,6 +180,41 @@ def learn_all(
         number, reached = numbers[index], horizons[index]
         learn(state, logits[number], passed[number], reached, used, groups[number, 0], groups[number, 1])
         passed[number] = max(passed[number], reached)
+
+
+@compiled
+def advance_all(
+    state: State,
+    now_s: float,
+    edges_s: NDArray[np.float64],
+    first: NDArray[np.int64],
+    end: int,
+    logits: Floats,
+    groups: NDArray[np.int32],
+    passed: NDArray[np.int32],
+    since_s: NDArray[np.float64],
+    follows: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """``learn`` from what has reached the end of a horizon by now; returns what has reached that of the last one.
+
+    Arrays are those of ``Watched``.
+    """
+    room, last = len(since_s), len(edges_s) - 1
+    ended = np.empty(end - first[last], np.int64)
+    count = 0
+    for index in range(last + 1):
+        while first[index] < end and since_s[first[index] % room] + edges_s[index] <= now_s:
+            number = first[index] % room
+            first[index] += 1
+            if not follows[number]:
+                continue
+            learn(state, logits[number], passed[number], index + 1, False, groups[number, 0], groups[number, 1])
+            passed[number] = max(passed[number], index + 1)
+            if index == last:
+                follows[number] = False
+                ended[count] = number
+                count += 1
+    return ended[:count]
 
 
 @compiled

@@ -56,6 +56,7 @@ class Guarded(Rule[NodeId]):
         self._window_tokens = watch.turnovers * share
         self._request = -1
         self._ahead = self._sampled = 0
+        self._followed: dict[int, None] = {}
         self._noise = 0.0
         self._switches = 0
 
@@ -92,7 +93,7 @@ class Guarded(Rule[NodeId]):
         """Tell the learned rule; in both shadows the node may have another place."""
         self.learned.amended(slot, use)
         for shadow in self._shadows:
-            shadow.moved(slot, use.time_s)
+            shadow.moved(slot)
 
     def split(self, lower: int, upper: int) -> None:
         """Tell the learned rule; the shadows go on with the lower part, at its new length after its next use."""
@@ -102,6 +103,7 @@ class Guarded(Rule[NodeId]):
         """Tell both."""
         for shadow in self._shadows:
             shadow.drop(slot)
+        self._followed.pop(slot, None)
         self.learned.forgotten(slot)
 
     def key(self, slot: int, now_s: float) -> tuple[Key, float]:
@@ -114,10 +116,13 @@ class Guarded(Rule[NodeId]):
         self._sampled += held
         for sign, shadow in zip((-1, 1), self._shadows, strict=True):
             self._ahead += sign * tokens * shadow.holds(slot)
-            shadow.put(slot, held, use.time_s)
+            shadow.put(slot, held)
+        self._followed[slot] = None
 
     def _next_request(self, use: Use) -> None:
         self._request = use.seq
+        self.learned.foresee(self._followed)
+        self._followed.clear()
         for shadow in self._shadows:
             shadow.make_room(use.time_s)
         fade = exp(-self._sampled / self._window_tokens)

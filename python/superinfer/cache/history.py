@@ -32,6 +32,7 @@ PENDING = 8192
 NODE_NUMBERS, USE_NUMBERS = 8, 6
 
 Floats = NDArray[np.float32]
+Columns = tuple[Floats, Floats, NDArray[np.int32], NDArray[np.int32]]
 
 
 class History:
@@ -97,7 +98,7 @@ class History:
         self._settle()
         return self._uses
 
-    def columns(self) -> tuple[Floats, Floats, NDArray[np.int32], NDArray[np.int32]]:
+    def columns(self) -> Columns:
         """``static``, ``items``, ``codes`` and ``seen``."""
         self._settle()
         return self._static, self._items, self._codes, self._seen

@@ -2,19 +2,24 @@
 
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterable
 from math import inf
 
 import numpy as np
 
 from superinfer.cache.calibration import Calibration
 from superinfer.cache.history import Floats, History
-from superinfer.cache.nodes import NodeId, Nodes
+from superinfer.cache.nodes import NONE, NodeId, Nodes
 from superinfer.cache.predictor import Predictor
+from superinfer.cache.pricing import price_all
 from superinfer.cache.ranking import Key
 from superinfer.cache.rule import Rule
-from superinfer.cache.score import Cost, chances, prices
+from superinfer.cache.score import Cost, chances
 from superinfer.cache.stored import PLAIN
 from superinfer.cache.use import Use
+
+AHEAD = 3
+"""Nodes above one that has no price yet which get theirs with it."""
 
 
 class Learned(Rule[NodeId]):
@@ -84,6 +89,26 @@ class Learned(Rule[NodeId]):
             price -= stored.price_steps
         return (price, last.seq, -nodes.depth[slot]), until_s
 
+    def foresee(self, slots: Iterable[int]) -> None:
+        """Keys of these nodes will be asked for: compute in one call the prices that are missing."""
+        missing = [slot for slot in slots if slot not in self._prices]
+        if not missing:
+            return
+        self._predict_watched()
+        nodes, groups, cost = self.nodes, self.calibration.groups, self.cost
+        saved_ms = [cost.per_byte(nodes.depth[slot] - nodes.tokens[slot], nodes.tokens[slot]) for slot in missing]
+        found = price_all(
+            np.array(missing),
+            self.history.columns(),
+            self.predictor.weights,
+            self.calibration.state,
+            np.array([groups(nodes.last[slot]) for slot in missing]),
+            self.predictor.edges_s,
+            np.array(saved_ms),
+        )
+        for slot, row in zip(missing, found, strict=True):
+            self._prices[slot] = array("i", row.tobytes())
+
     def holds_until_s(self, slot: int, now_s: float) -> float:
         """The time up to which a node's price is what it is now, if nothing happens."""
         last_s = self.nodes.last[slot].time_s
@@ -124,11 +149,17 @@ class Learned(Rule[NodeId]):
         return self.predictor.logits(self.history, np.array([slot])).reshape(-1)
 
     def _price(self, slot: int) -> "array[int]":
-        tokens = self.nodes.tokens[slot]
-        saved_ms = self.cost.per_byte(self.nodes.depth[slot] - tokens, tokens)
-        found = prices(self.corrected_logits(slot), self.predictor.edges_s, saved_ms)
-        row = self._prices[slot] = array("i", found.tobytes())
-        return row
+        self.foresee(self._with_those_above(slot))
+        return self._prices[slot]
+
+    def _with_those_above(self, slot: int) -> list[int]:
+        """A node, and those above it that are its only company: a prefix goes from its end, so that they are next."""
+        nodes, slots = self.nodes, [slot]
+        while len(slots) <= AHEAD and (slot := nodes.parent[slot]) != NONE:
+            if nodes.children[slot] > 1 or slot in self._prices:
+                break
+            slots.append(slot)
+        return slots
 
     def _horizon(self, age_s: float) -> tuple[int, float]:
         index = bisect_right(self._edges_s, age_s)

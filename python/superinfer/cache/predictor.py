@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superinfer.cache.compiled import compiled
-from superinfer.cache.history import ITEM_FEATURES, ITEMS, STATIC_FEATURES, Floats, History
+from superinfer.cache.history import ITEM_FEATURES, ITEMS, STATIC_FEATURES, Columns, Floats, History
 from superinfer.cache.use import TENANT_BUCKETS, Kind
 
 WIDTH = 16
@@ -51,11 +51,12 @@ class Predictor:
     Attributes:
         arrays: Their numbers in float32, with the names of ``shapes``, stacked along a first axis; and ``edges_s``.
         edges_s: The ends of the horizons, in seconds since the last use.
+        weights: The arrays in the order in which compiled functions take them.
     """
 
     arrays: dict[str, Floats]
     edges_s: Floats = field(init=False)
-    _weights: "Weights" = field(init=False)
+    weights: "Weights" = field(init=False)
 
     def __post_init__(self) -> None:
         for name in ("edges_s", *shapes(0)):
@@ -72,7 +73,7 @@ class Predictor:
         if not count or not edges_s.size or (np.diff(edges_s, prepend=0.0) <= 0).any():
             raise ValueError("a predictor needs a network, and edges_s that rise from above 0")
         object.__setattr__(self, "edges_s", edges_s)
-        object.__setattr__(self, "_weights", tuple(self.arrays[name] for name in shapes(0)))
+        object.__setattr__(self, "weights", tuple(self.arrays[name] for name in shapes(0)))
 
     @property
     def parameters(self) -> int:
@@ -88,19 +89,17 @@ class Predictor:
     def logits(self, history: History, slots: NDArray[np.int64]) -> Floats:
         """For each node and horizon, the log odds that it is used in that horizon if it was not before."""
         out = np.empty((len(slots), self.edges_s.size), np.float32)
-        forward(slots, *history.columns(), self._weights, out)
+        forward(slots, history.columns(), self.weights, out)
         return out
 
 
 Weights = tuple[Floats, ...]
-Ints = NDArray[np.int32]
 
 
 @compiled
-def forward(
-    slots: NDArray[np.int64], static: Floats, items: Floats, codes: Ints, seen: Ints, weights: Weights, out: Floats
-) -> None:
+def forward(slots: NDArray[np.int64], columns: Columns, weights: Weights, out: Floats) -> None:
     """Compute ``Predictor.logits``, node by node: the mean over the networks."""
+    static, items, codes, seen = columns
     (sc, ss, ic, isc, win, wb, kind, tenant, iin, ib, position, wq, wk, wv, hin, hb, ow, ob) = weights
     rows = np.empty((ITEMS + 1, WIDTH), np.float32)
     scratch = np.empty((2, ITEMS + 1, WIDTH), np.float32)
