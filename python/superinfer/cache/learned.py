@@ -18,7 +18,7 @@ from superinfer.cache.score import Cost, chances
 from superinfer.cache.stored import PLAIN
 from superinfer.cache.use import Use
 
-AHEAD = 3
+AHEAD = 7
 """Nodes above one that has no price yet which get theirs with it."""
 
 
