@@ -24,6 +24,9 @@ SHARED = {Urgency.CHAT: _SYSTEM_TOKENS, Urgency.AGENT: _TOOLS_TOKENS}
 FIRST_TOKEN_S, TOKEN_S = 0.15, 0.04
 """How long an answer is taken to last, where no server says so: its first token, and each."""
 
+SLACK_MS: Mapping[Urgency, float] = {Urgency.CHAT: 1500, Urgency.AGENT: 8000}
+"""What is promised: to chat its first token, to agents the end of a step; to documents nothing."""
+
 LEAST_POOL = 2.0
 """Memory holds at least so many of the longest requests: with less, it is not eviction that is measured."""
 

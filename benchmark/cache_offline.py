@@ -21,6 +21,7 @@ from superinfer.cache.learned import Learned
 from superinfer.cache.model_file import load as load_predictor
 from superinfer.cache.predictor import Predictor
 from superinfer.cache.rule import LRU, Rule
+from superinfer.cache.score import Cost
 from superinfer.cache.use import Use
 from superinfer.cli.picture import picture
 from superinfer.sim.cache.rules import SLRU, Priority, TailLRU
@@ -39,6 +40,9 @@ SGLANG: Mapping[str, Callable[[], Rule[int]]] = {
     "priority-by-class": Priority,
 }
 """SGLang's rules. ``priority`` where batches have a lower one than all others; or each class its own."""
+
+COST = Cost(token_ms=1.3, pair_ms=0.00025)
+"""Of SmolLM2 on two cores: 750 tokens a second in short prompts, 630 in those of 2,048."""
 
 OURS = ("learned", "learned-unguarded", "trained", "trained-unguarded")
 RULES = (*SGLANG, *OURS, "belady")
@@ -86,7 +90,7 @@ def _rule(name: str, happening: Sequence[Event], pool_tokens: int, block: int, t
     if name == "belady":
         return Farthest(next_uses(happening))
     predictor = trained if _needs_training(name) else None
-    learned: Learned[int] = Learned(predictor or load_predictor(), unit=BLOCK_TOKENS / block)
+    learned: Learned[int] = Learned(predictor or load_predictor(), COST, unit=BLOCK_TOKENS / block)
     return learned if name.endswith("-unguarded") else Guarded(learned, pool_tokens, Watch.of(pool_tokens // block))
 
 

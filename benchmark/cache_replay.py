@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from benchmark.cache_load import FIRST_TOKEN_S, SHARED, TOKEN_S, begins_s
+from benchmark.cache_load import FIRST_TOKEN_S, SHARED, SLACK_MS, TOKEN_S, begins_s
 from benchmark.engine.workloads import Request, Urgency
 from superinfer.cache.claims import Claim, Claims, Level
 from superinfer.cache.evictor import Evictor
@@ -111,7 +111,8 @@ def _numbered(requests: Sequence[Request], found: Sequence[tuple[float, int, boo
             use = replace(uses[number], seq=seq, output_tokens=request.max_tokens)
         else:
             new = sum(tokens for name, tokens in path if name not in known)
-            use = uses[number] = Use(seq, at_s, len(request.prompt), new, 0, RANKS[request.urgency])
+            rank, slack_ms = RANKS[request.urgency], SLACK_MS.get(request.urgency, inf)
+            use = uses[number] = Use(seq, at_s, len(request.prompt), new, 0, rank, slack_ms=slack_ms)
         known.update(name for name, _ in path)
         result.append(Event(at_s, request, number, path, use, ends))
     return result

@@ -23,7 +23,7 @@ import msgspec
 
 from benchmark import ending
 from benchmark.arguments import subset
-from benchmark.cache_load import CacheLoad, add_load_arguments, pool_for
+from benchmark.cache_load import SLACK_MS, CacheLoad, add_load_arguments, pool_for
 from benchmark.engine import machine
 from benchmark.engine.client import Answer, EngineError
 from benchmark.engine.engines import ENGINES, Engine, Setting
@@ -39,8 +39,8 @@ from superinfer.workload.attainment import percentile
 
 _PROMISES: Mapping[Urgency, Mapping[str, Any]] = {
     Urgency.PLAIN: {},
-    Urgency.CHAT: {"slo": {"class": "interactive", "ttft_ms": 1500, "tpot_ms": 150}},
-    Urgency.AGENT: {"slo": {"class": "standard", "deadline_ms": 8000}},
+    Urgency.CHAT: {"slo": {"class": "interactive", "ttft_ms": SLACK_MS[Urgency.CHAT], "tpot_ms": 150}},
+    Urgency.AGENT: {"slo": {"class": "standard", "deadline_ms": SLACK_MS[Urgency.AGENT]}},
     Urgency.BATCH: {"slo": {"class": "batch"}},
 }
 _TLRU = '{"threshold": 512, "next_prompt_estimate": 128}'

@@ -1,13 +1,13 @@
 """The access log: a line per request, with hashes of its prompt's blocks and no text.
 
-The lines are those of a Mooncake trace, with two fields more, so that whatever reads such traces reads logs.
+The lines are those of a Mooncake trace, with a few fields more, so that whatever reads such traces reads logs.
 """
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from superinfer.cache.use import Use
+from superinfer.cache.use import Kind, Use
 
 BLOCK_TOKENS = 512
 """Of traces; a line says so if its blocks are others."""
@@ -36,6 +36,8 @@ class AccessLog:
             "slo_class": use.slo_class,
             "tenant": use.tenant,
         }
+        if use.kind is not Kind.UNKNOWN:
+            row["kind"] = use.kind.name.lower()
         if block_tokens != BLOCK_TOKENS:
             row["block_tokens"] = block_tokens
         line = json.dumps(row, separators=(",", ":")) + "\n"

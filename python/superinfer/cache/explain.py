@@ -14,7 +14,7 @@ def explain(rule: Learned[NodeId], node: NodeId, now_s: float) -> dict[str, Any]
     """What the learned rule thinks of a node, ready for JSON.
 
     ``chances`` are those of a use up to the end of each horizon from the last use on, if there has been none until now.
-    ``price`` orders the nodes, the cheapest goes first: a logarithm, of milliseconds saved per second and byte.
+    ``price`` orders the nodes, the cheapest goes first: a logarithm, of what a hit is ``worth`` per second and byte.
 
     Raises:
         ValueError: The node is neither in the cache nor remembered.
@@ -36,6 +36,8 @@ def explain(rule: Learned[NodeId], node: NodeId, now_s: float) -> dict[str, Any]
         "uses": int(rule.history.uses[slot]),
         "age_s": age_s,
         "bytes": tokens * rule.cost.bytes_per_token * nodes.stored[slot].weight,
+        "slack_ms": last.slack_ms if isfinite(last.slack_ms) else None,
+        "worth": rule.worth(slot),
         "recompute_ms": rule.cost.recompute_ms(nodes.depth[slot] - tokens, tokens),
         "chances": _chances(rule, slot, age_s),
         "price": price,

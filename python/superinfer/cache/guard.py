@@ -37,7 +37,8 @@ class Guarded(Rule[NodeId]):
     """The shipping rule: LRU decides at first, and whenever the learned rule does not lead.
 
     Two shadow caches, one of each rule, follow the same hash-sampled nodes and hold the same part of the capacity. What
-    they hit is compared request by request; a lead counts if chance would hardly produce it, and it fades.
+    they hit is compared request by request, each token as what it saves; a lead counts if chance would hardly produce
+    it, and it fades.
 
     Args:
         learned: The rule that has to earn it.
@@ -55,7 +56,7 @@ class Guarded(Rule[NodeId]):
         self._shadows = (Shadow(share, self._lru.key), Shadow(share, learned.key))
         self._window_tokens = watch.turnovers * share
         self._request = -1
-        self._ahead = self._sampled = 0
+        self._ahead, self._sampled = 0.0, 0
         self._followed: dict[int, None] = {}
         self._noise = 0.0
         self._switches = 0
@@ -114,8 +115,11 @@ class Guarded(Rule[NodeId]):
         tokens = self.nodes.tokens[slot]
         held = self.nodes.stored[slot].held_tokens(tokens)
         self._sampled += held
-        for sign, shadow in zip((-1, 1), self._shadows, strict=True):
-            self._ahead += sign * tokens * shadow.holds(slot)
+        lru, learned = self._shadows
+        if lru.holds(slot) != learned.holds(slot):
+            saved = tokens * self.learned.worth(slot)
+            self._ahead += saved if learned.holds(slot) else -saved
+        for shadow in self._shadows:
             shadow.put(slot, held)
         self._followed[slot] = None
 
@@ -128,7 +132,7 @@ class Guarded(Rule[NodeId]):
         fade = exp(-self._sampled / self._window_tokens)
         self.lead_tokens = self.lead_tokens * fade + self._ahead
         self._noise = self._noise * fade**2 + self._ahead**2
-        self._ahead = self._sampled = 0
+        self._ahead, self._sampled = 0.0, 0
         self.decide()
 
     def decide(self) -> None:

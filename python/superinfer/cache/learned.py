@@ -23,7 +23,11 @@ AHEAD = 7
 
 
 class Learned(Rule[NodeId]):
-    """Predicts once per use; from then on a price depends on the time since, and changes only where a horizon ends."""
+    """Predicts once per use; from then on a price depends on the time since, and changes only where a horizon ends.
+
+    Attributes:
+        cost: What computing takes now, as far as its owner knows: prices are computed with what was known then.
+    """
 
     def __init__(self, predictor: Predictor, cost: Cost | None = None, unit: float = 1.0) -> None:
         self.history = History(unit, sees_classes=predictor.sees_classes)
@@ -95,19 +99,24 @@ class Learned(Rule[NodeId]):
         if not missing:
             return
         self._predict_watched()
-        nodes, groups, cost = self.nodes, self.calibration.groups, self.cost
-        saved_ms = [cost.per_byte(nodes.depth[slot] - nodes.tokens[slot], nodes.tokens[slot]) for slot in missing]
+        groups, last = self.calibration.groups, self.nodes.last
         found = price_all(
             np.array(missing),
             self.history.columns(),
             self.predictor.weights,
             self.calibration.state,
-            np.array([groups(nodes.last[slot]) for slot in missing]),
+            np.array([groups(last[slot]) for slot in missing]),
             self.predictor.edges_s,
-            np.array(saved_ms),
+            np.array([self.worth(slot) for slot in missing]),
         )
         for slot, row in zip(missing, found, strict=True):
             self._prices[slot] = array("i", row.tobytes())
+
+    def worth(self, slot: int) -> float:
+        """What a hit on a node saves for each byte, for who used it last."""
+        nodes = self.nodes
+        tokens = nodes.tokens[slot]
+        return self.cost.worth(nodes.depth[slot] - tokens, tokens, nodes.last[slot].slack_ms)
 
     def holds_until_s(self, slot: int, now_s: float) -> float:
         """The time up to which a node's price is what it is now, if nothing happens."""

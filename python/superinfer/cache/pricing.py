@@ -18,7 +18,7 @@ def price_all(
     state: State,
     groups: NDArray[np.int64],
     edges_s: Floats,
-    saved_ms: NDArray[np.float64],
+    saved: NDArray[np.float64],
 ) -> NDArray[np.int32]:
     """A row of ``score.prices`` for each node.
 
@@ -31,12 +31,12 @@ def price_all(
         state: What the calibration has learnt.
         groups: Class and tenant, ``[nodes, 2]``: rows of ``state``.
         edges_s: The ends of the horizons.
-        saved_ms: What a use saves, for each byte held.
+        saved: What a use saves, for each byte held.
     """
     logits = np.empty((len(slots), len(edges_s)), np.float32)
     forward(slots, columns, weights, logits)
     out = np.empty((len(slots), len(edges_s) + 1), np.int32)
     for number in range(len(slots)):
         row = corrected(logits[number], state, groups[number, 0], groups[number, 1])
-        out[number] = prices(row, edges_s, saved_ms[number])
+        out[number] = prices(row, edges_s, saved[number])
     return out

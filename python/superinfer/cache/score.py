@@ -1,6 +1,7 @@
 """From chances to a price: what keeping a node is worth, per byte and second."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,10 @@ from superinfer.cache.history import Floats
 from superinfer.cache.stored import STEPS_PER_OCTAVE
 
 FLOOR = 1e-12
-"""Milliseconds per second and byte below which everything is worth the same."""
+"""Tokens per second and byte below which everything is worth the same."""
+
+MOST_PRESSED = 4.0
+"""A hit counts for so many times itself at most, beyond itself, for the slack that it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,28 @@ class Cost:
         """Milliseconds that one hit saves for each byte held."""
         return self.recompute_ms(start, tokens) / (tokens * self.bytes_per_token)
 
+    def pressed(self, end: int, slack_ms: float) -> float:
+        """The part of a request's slack that it takes to compute its prefix again, up to ``end``; bounded."""
+        return min(self.recompute_ms(0, end) / slack_ms, MOST_PRESSED) if slack_ms < inf else 0.0
+
+    def worth(self, start: int, tokens: int, slack_ms: float = inf) -> float:
+        """What one hit saves for each byte held, as a multiple of computing a byte's tokens without a prefix.
+
+        Computing counts as much again as the part of somebody's slack that the whole prefix would take: where that is
+        1 or more, a promise is as good as broken without the prefix.
+        """
+        alone = self.token_ms / self.bytes_per_token
+        saved = self.per_byte(start, tokens) / alone if alone > 0 else 1.0
+        return saved / self.bytes_per_token * (1.0 + self.pressed(start + tokens, slack_ms))
+
 
 @compiled
-def prices(logits: Floats, edges_s: Floats, saved_ms: float) -> NDArray[np.int32]:
+def prices(logits: Floats, edges_s: Floats, saved: float) -> NDArray[np.int32]:
     """``rates`` times what a use saves per byte, as whole numbers.
 
     So they are equal on all ranks even if the last digits of a float are not.
     """
-    worth = rates(logits, edges_s) * saved_ms
+    worth = rates(logits, edges_s) * saved
     out = np.empty(len(worth), np.int32)
     for index in range(len(worth)):
         out[index] = round(STEPS_PER_OCTAVE * np.log2(max(worth[index], FLOOR)))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from math import inf
 
 TENANT_BUCKETS = 8
 """Tenants are told apart up to this many hash buckets."""
@@ -29,6 +30,8 @@ class Use:
         output_tokens: Length of its answer, or 0 while it is not known.
         slo_class: Rank of its SLO class, 0 for the most urgent.
         tenant: Hash bucket of its tenant, below ``TENANT_BUCKETS``.
+        slack_ms: Time that its promise leaves until its first token, or its end; infinite if nothing was promised.
+        kind: What its prompt ends with.
     """
 
     seq: int
@@ -38,3 +41,5 @@ class Use:
     output_tokens: int = 0
     slo_class: int = 0
     tenant: int = 0
+    slack_ms: float = inf
+    kind: Kind = Kind.UNKNOWN

@@ -17,6 +17,7 @@ class Exchange:
         carried: The SLO's carriers outside ``custom_params``.
         principal: Who sent the request.
         promised: The SLO that the early check settled, if it could.
+        prompt_ends_with: Role of a chat's last message.
         reports: Outcomes of the requests that have finished.
         retry_after_s: Seconds after which to come again, if the request was refused.
     """
@@ -24,6 +25,7 @@ class Exchange:
     carried: Carried = field(default_factory=Carried)
     principal: Principal = field(default_factory=Principal)
     promised: SLO | None = None
+    prompt_ends_with: str | None = None
     reports: list[dict[str, Any]] = field(default_factory=list)
     retry_after_s: int | None = None
 

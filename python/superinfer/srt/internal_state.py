@@ -7,16 +7,25 @@ from sglang.srt.managers.io_struct import GetInternalStateReq
 from sglang.srt.managers.scheduler_components.internal_state import SchedulerInternalStateController
 
 from superinfer import __version__
+from superinfer.slo import parse_lenient
 from superinfer.srt.hooks import Role, status
 
 STATE_KEY = "superinfer"
 CACHE_KEY = "cache"
+HINT_KEY = "hint"
 
 
 class CacheStateReq(GetInternalStateReq, kw_only=True):  # type: ignore[call-arg]
     """Asks for more about the cache: what would go next, and why ``node`` stays or goes, unless that is empty."""
 
     node: str = ""
+
+
+class CacheHintReq(GetInternalStateReq, kw_only=True):  # type: ignore[call-arg]
+    """Says of a request that has ended what its SLO could have said: ``back_ms``, ``pin_ms``, ``ends``."""
+
+    rid: str
+    said: dict[str, Any]
 
 
 class SLOInternalState(SchedulerInternalStateController):
@@ -26,8 +35,10 @@ class SLOInternalState(SchedulerInternalStateController):
         """SGLang's state with ours inside; plain JSON types only."""
         output = super().get_internal_state(recv_req)
         ours = output.internal_state[STATE_KEY] = self._superinfer()
-        cache = self.scheduler.tree_cache
-        if isinstance(recv_req, CacheStateReq) and ours[CACHE_KEY] is not None:
+        cache, ends = self.scheduler.tree_cache, self.scheduler.cache_ends
+        if isinstance(recv_req, CacheHintReq) and ends is not None:
+            ours[HINT_KEY] = ends.hint(recv_req.rid, parse_lenient({"slo": recv_req.said}))
+        elif isinstance(recv_req, CacheStateReq) and ours[CACHE_KEY] is not None:
             from superinfer.srt.cache import report
 
             ours[CACHE_KEY]["next"] = report.next_victims(cache)
@@ -45,7 +56,7 @@ class SLOInternalState(SchedulerInternalStateController):
             "hooks": status(Role.SCHEDULER),
             "waiting": [self._waiting(req) for req in scheduler.waiting_queue[:100]],
             "waiting_total": len(scheduler.waiting_queue),
-            "running_total": len(scheduler.running_batch.reqs),
+            "running_total": self._running(),
             "kv_tokens": scheduler.max_total_num_tokens,
             "outcomes": outcomes,
             "cost": {
@@ -57,6 +68,12 @@ class SLOInternalState(SchedulerInternalStateController):
             CACHE_KEY: self._cache(),
             "kv": scheduler.kv.state() if scheduler.kv else None,
         }
+
+    def _running(self) -> int:
+        """Who is served: also whose prompt was computed in the last step, which joins those that run in the next."""
+        scheduler = self.scheduler
+        reqs = [req for batch in (scheduler.running_batch, scheduler.last_batch) if batch for req in batch.reqs]
+        return len({req.rid for req in reqs if not req.finished()})
 
     def _cache(self) -> dict[str, Any] | None:
         """A few numbers; ``None`` with SGLang's cache."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from superinfer.slo import SLO, SLOError, SLOPolicy, parse_slo
+from superinfer.srt.cache.asker import PROMPT_ENDS_KEY
 from superinfer.srt.clock import ARRIVAL_KEY
 from superinfer.srt.exchange import Exchange
 
@@ -13,7 +14,8 @@ def promise(obj: Any, policy: SLOPolicy, exchange: Exchange, arrival_us: int) ->
     """Settle the SLO of SGLang's ``obj``, one per prompt if it has sampling parameters per prompt.
 
     Afterwards ``custom_params["slo"]`` of each holds the full promise in wire form, targets of its class included, and
-    ``custom_params[ARRIVAL_KEY]`` when it arrived, whatever a client wrote there.
+    ``custom_params[ARRIVAL_KEY]`` when it arrived, whatever a client wrote there; of a chat, ``PROMPT_ENDS_KEY`` whose
+    message is the last.
 
     Raises:
         SLOError: An SLO is malformed or contradicts another carrier's.
@@ -43,5 +45,7 @@ def _promise_one(params: Any, policy: SLOPolicy, exchange: Exchange, arrival_us:
         return params  # SGLang rejects it with its own words
     custom = (params or {}).get("custom_params")
     slo = settle(custom, policy, exchange)
-    told = {"slo": slo.to_dict(), ARRIVAL_KEY: arrival_us}
+    told: dict[str, Any] = {"slo": slo.to_dict(), ARRIVAL_KEY: arrival_us}
+    if exchange.prompt_ends_with is not None:
+        told[PROMPT_ENDS_KEY] = exchange.prompt_ends_with
     return {**(params or {}), "custom_params": {**(custom or {}), **told}}

@@ -14,6 +14,8 @@ from superinfer.sim.cache.trace import Request
 from superinfer.training.network import Network
 from superinfer.training.samples import Samples, samples
 
+Numbers = NDArray[np.float32]
+
 HORIZONS = 18
 NETWORKS = 3
 LEAST_USES = 500
@@ -83,7 +85,7 @@ def fit(load: Sequence[Request], recipe: Recipe | None = None) -> Fitted:
         networks = []
         for number in range(NETWORKS):
             *_, (network, _) = _passes(known, late, edges_s, recipe, epochs, recipe.seed + number)
-            networks.append(network.arrays())
+            networks.append(_unseen_as_seen(network.arrays(), known))
     arrays = {name: np.stack([network[name] for network in networks]) for name in networks[0]}
     predictor = Predictor({**arrays, "edges_s": edges_s.astype(np.float32)})
     return Fitted(predictor, epochs, losses[epochs - 1], _constant_loss(early, late, edges_s))
@@ -128,6 +130,16 @@ def _passes(
         network.eval()
         with torch.no_grad():
             yield network, float(_loss(network, judged, held, edges_s))
+
+
+def _unseen_as_seen(arrays: dict[str, Numbers], known: Samples) -> dict[str, Numbers]:
+    """Kinds and tenants that this load has not shown are taken for the mean of those that it has."""
+    for column, name in enumerate(("kind", "tenant")):
+        rows = arrays[name]
+        seen = np.unique(known.codes[:, column])
+        unseen = np.setdiff1d(np.arange(len(rows)), seen)
+        rows[unseen] = rows[seen].mean(0)
+    return arrays
 
 
 def _network(learnt: Samples, recipe: Recipe) -> Network:

@@ -132,6 +132,62 @@ def test_a_bad_pin_names_what_is_wrong(cache_server, body, word):
     assert cache_server.alive()
 
 
+def test_a_hint_after_the_answer_is_heard(client):
+    for seed in (40, 41):
+        ids = [*prompt(seed, 150), seed]
+        answer = ask(client, ids)
+        told = {"id": answer["id"], "back_ms": 60_000} if seed == 40 else {"id": answer["id"], "ends": True}
+        assert client.post("/superinfer/hint", json=told).json() == {"id": answer["id"]}
+    assert {node["claim"] for node in cache_of(client)["next"]} == {"ended", "expected"}
+    ask(client, prompt(42, 300))
+    assert ask(client, [*prompt(40, 150), 40])["cached_tokens"] == 150
+    assert ask(client, [*prompt(41, 150), 41])["cached_tokens"] < 150
+
+
+def test_the_last_hint_counts(client):
+    rid = ask(client, prompt(43, 60))["id"]
+    assert client.post("/superinfer/hint", json={"id": rid, "pin_ms": 60_000}).json() == {"id": rid, "pinned": True}
+    assert cache_of(client)["pinned_tokens"] > 0
+    assert client.post("/superinfer/hint", json={"id": rid, "ends": True}).json() == {"id": rid}
+    assert cache_of(client)["pinned_tokens"] == 0
+    assert client.post("/superinfer/hint", json={"id": rid, "back_ms": 60_000}).json() == {"id": rid}
+    assert {node["claim"] for node in cache_of(client)["next"]} == {"expected"}
+
+
+def test_a_hint_of_nobody_is_404_and_a_bad_one_names_what_is_wrong(cache_server):
+    with cache_server.client() as client:
+        unknown = client.post("/superinfer/hint", json={"id": "nobody", "ends": True})
+        assert (unknown.status_code, "nobody" in unknown.text) == (404, True)
+        for body, word in [
+            ({"id": "a"}, "back_ms, pin_ms or ends"),
+            ({"id": "a", "back_ms": 0}, "back_ms"),
+            ({}, "id"),
+        ]:
+            answer = client.post("/superinfer/hint", json=body)
+            assert (answer.status_code, word in answer.text) == (400, True)
+    assert cache_server.alive()
+
+
+def test_nodes_know_what_a_chat_ended_with_and_what_was_generated(client, log):
+    messages = [{"role": "user", "content": "a" * 60}, {"role": "tool", "content": "b", "tool_call_id": "1"}]
+    body = {"model": "m", "messages": messages, "max_tokens": 40, "ignore_eos": True, "temperature": 0}
+    answer = client.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+    nodes = [cache_of(client, node=node["node"])["node"] for node in cache_of(client)["next"]]
+    assert {node["learned"]["kind"] for node in nodes} <= {"tool", "generated"}
+    assert "generated" in {node["learned"]["kind"] for node in nodes}
+    wait_until_idle(client)
+    assert json.loads(log.read_text().splitlines()[-1])["kind"] == "tool"
+
+
+def test_a_promise_counts(client):
+    ask(client, prompt(44), slo={"class": "interactive", "ttft_ms": 50})
+    first, *_ = cache_of(client)["next"]
+    told = first["learned"]
+    assert told["slack_ms"] == 50
+    assert told["worth"] > 1
+
+
 def test_an_aborted_request_leaves_no_claim(client, cache_server):
     params = {"temperature": 0, "max_new_tokens": 300, "ignore_eos": True}
     body = {"input_ids": prompt(7, 60), "sampling_params": params, "stream": True, "slo": {"pin_ms": 60_000}}

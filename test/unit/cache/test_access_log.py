@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from superinfer.cache.access_log import AccessLog
+from superinfer.cache.errors import AccessLogError
+from superinfer.cache.use import Kind
 from superinfer.sim.cache.trace import read_requests
 from unit.cache.factory import use
 
@@ -42,3 +46,19 @@ def test_it_goes_on_where_it_was(tmp_path):
 def test_bounds_that_are_none(tmp_path):
     with pytest.raises(ValueError, match="not 0 and 4"):
         AccessLog(tmp_path / "log.jsonl", max_bytes=0)
+
+
+def test_what_a_prompt_ends_with_is_written_if_it_is_known(tmp_path):
+    log = AccessLog(tmp_path / "log.jsonl")
+    log.write(use(0), [1, 2])
+    log.write(replace(use(1), kind=Kind.TOOL), [1, 3])
+    log.close()
+    assert "kind" not in (tmp_path / "log.jsonl").read_text().splitlines()[0]
+    assert [request.use.kind for request in read_requests(tmp_path / "log.jsonl")] == [Kind.UNKNOWN, Kind.TOOL]
+
+
+def test_a_kind_that_is_none_names_the_line(tmp_path):
+    file = tmp_path / "log.jsonl"
+    file.write_text('{"timestamp": 1, "input_length": 5, "output_length": 1, "hash_ids": [1], "kind": "nosuch"}\n')
+    with pytest.raises(AccessLogError, match="line 1"):
+        read_requests(file)

@@ -136,7 +136,7 @@ def test_it_explains_itself():
     told = explain(rule, "a", 2.0)
     assert told["chances"] == {"4s": 0.5, "16s": 0.75, "64s": 0.875}
     assert (told["bytes"], told["recompute_ms"], told["price_holds_s"]) == (40.0, 20.0, 2.0)
-    # In the horizon from 1 to 4 s: half a use in 3 s, three quarters of which it is held; 2 ms over 4 bytes.
-    assert told["price"] == round(STEPS_PER_OCTAVE * np.log2(0.5 / (3 * 0.75) * 2 / 4))
+    # In the horizon from 1 to 4 s: half a use in 3 s, three quarters of which it is held; a token over 4 bytes.
+    assert told["price"] == round(STEPS_PER_OCTAVE * np.log2(0.5 / (3 * 0.75) / 4))
     with pytest.raises(ValueError, match="'b' is not known"):
         explain(rule, "b", 2.0)

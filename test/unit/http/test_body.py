@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from superinfer.slo import SLO, Carried, SLOError
-from superinfer.srt.http.body import BodySLO
+from superinfer.srt.http.body import BodySLO, last_role
 from unit.strategies import ALMOST_SLO, JSON
 
 pytestmark = pytest.mark.unit
@@ -124,3 +124,23 @@ def test_any_bytes_are_read_or_refused(body):
 def test_any_json_object_is_read_or_refused(fields):
     with suppress(SLOError):
         carried(json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize(
+    ("fields", "role"),
+    [
+        ({"messages": [{"role": "user", "content": "a"}, {"role": "tool", "content": [{"text": "b"}]}]}, "tool"),
+        ({"messages": []}, None),
+        ({"messages": [{"content": "a"}]}, None),
+        ({"messages": [{"role": 5}]}, None),
+        ({"messages": "hello"}, None),
+        ({}, None),
+    ],
+)
+def test_whose_message_is_the_last_of_a_chat(fields, role):
+    assert last_role(encode(**fields)) == role
+
+
+def test_the_last_role_of_what_cannot_be_read():
+    assert last_role(b"{") is None
+    assert last_role(b'{"messages": ' + b"[" * DEEP) is None

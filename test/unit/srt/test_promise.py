@@ -86,3 +86,9 @@ class TestExchange:
         assert exchange.verdict == {"outcome": "met"}
         exchange.observe([{"meta_info": {"slo": {"outcome": "missed"}}}, {"meta_info": {}}])
         assert exchange.verdict == [{"outcome": "met"}, {"outcome": "missed"}]
+
+
+def test_what_a_chat_ends_with_travels_along():
+    exchange = Exchange(prompt_ends_with="tool")
+    told = promised({"custom_params": {"prompt_ends_with": "user"}}, exchange)
+    assert told == {"custom_params": {"slo": STANDARD, "prompt_ends_with": "tool"}}

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from superinfer.cache.use import Kind
 from superinfer.training.fit import Recipe, fit
 from superinfer.training.samples import samples
 from unit.sim.cache.loads import conversations, unshared
@@ -53,3 +56,13 @@ def test_what_comes_after_the_cut_is_not_known(load):
     assert (early.watched_s >= 0).all()
     assert (early.gap_s[np.isfinite(early.gap_s)] <= early.watched_s[np.isfinite(early.gap_s)]).all()
     assert np.isinf(early.gap_s).sum() > np.isinf(found.gap_s[found.request < 500]).sum()
+
+
+def test_what_was_not_seen_is_taken_for_what_was(load):
+    kinds = [Kind.USER if one.use.seq % 2 else Kind.TOOL for one in load]
+    told = [replace(one, use=replace(one.use, kind=kind)) for one, kind in zip(load, kinds, strict=True)]
+    arrays = fit(told, QUICK).predictor.arrays["kind"]
+    seen = arrays[:, [Kind.USER, Kind.TOOL]]
+    assert (seen[:, 0] != seen[:, 1]).any()
+    for kind in (Kind.UNKNOWN, Kind.SYSTEM, Kind.GENERATED):
+        np.testing.assert_allclose(arrays[:, kind], seen.mean(1), rtol=1e-6)

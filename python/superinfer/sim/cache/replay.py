@@ -55,6 +55,6 @@ def use_path(cache: Evictor[int], path: Iterable[tuple[int, int]], use: Use) -> 
             cache.access(name, use)
             hit += tokens
         else:
-            cache.insert(name, above, tokens, use)
+            cache.insert(name, above, tokens, use, use.kind)
         above = name
     return hit

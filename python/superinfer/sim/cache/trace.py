@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from superinfer.cache.errors import AccessLogError
-from superinfer.cache.use import TENANT_BUCKETS, Use
+from superinfer.cache.use import TENANT_BUCKETS, Kind, Use
 from superinfer.workload.arrivals import PREFIX_BLOCK_TOKENS, read_azure
 
 
@@ -30,9 +30,9 @@ class Request:
 def read_requests(*paths: Path) -> list[Request]:
     """The requests of traces and access logs together, in order of arrival.
 
-    JSON lines are Mooncake's, ``slo_class`` (rank), ``tenant`` and ``block_tokens`` may be added; CSV is Azure's.
-    Prompts that name no blocks share nothing. Where blocks are not of 512 tokens, all lengths are counted in 512ths of
-    a block.
+    JSON lines are Mooncake's; ``slo_class`` (rank), ``tenant``, ``kind`` and ``block_tokens`` may be added. CSV is
+    Azure's. Prompts that name no blocks share nothing. Where blocks are not of 512 tokens, all lengths are counted in
+    512ths of a block.
 
     Raises:
         AccessLogError: A line is not of that form, a prompt's blocks do not fit its length, or a block follows another
@@ -95,7 +95,9 @@ def _request(row: dict[str, object]) -> Request:
     # A small server's load is taken for a large one's, as the server takes it: see ``History``.
     prompt, output = -(-prompt * PREFIX_BLOCK_TOKENS // block), output * PREFIX_BLOCK_TOKENS // block
     slo_class, tenant = int(str(row.get("slo_class", 0))), int(str(row.get("tenant", 0)))
-    return Request(Use(0, time_ms / 1000, max(prompt, 1), 0, output, slo_class, tenant % TENANT_BUCKETS), blocks)
+    kind = Kind[str(row.get("kind", Kind.UNKNOWN.name)).upper()]
+    use = Use(0, time_ms / 1000, max(prompt, 1), 0, output, slo_class, tenant % TENANT_BUCKETS, kind=kind)
+    return Request(use, blocks)
 
 
 def _azure(path: Path) -> list[Request]:

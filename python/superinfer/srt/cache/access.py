@@ -1,6 +1,7 @@
 """Writes the access log that ``superinfer train reuse`` learns from."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,11 @@ class AccessWriter:
         self._block_tokens = block_tokens
         self._epoch_s = time.time() - read_us() / 1e6
 
-    def write(self, req: Any, use: Use, slo_class: int, tenant: int) -> None:
+    def write(self, req: Any, use: Use) -> None:
         """SGLang's ``req`` has ended."""
         names = block_names(req.origin_input_ids, self._block_tokens, req.extra_key, req.cache_salt)
         blocks = [int.from_bytes(name[:8]) >> (64 - HASH_BITS) for name in names]
-        wall = Use(
-            use.seq,
-            self._epoch_s + use.time_s,
-            use.prompt_tokens,
-            use.new_tokens,
-            len(req.output_ids),
-            slo_class,
-            tenant,
-        )
+        wall = replace(use, time_s=self._epoch_s + use.time_s, output_tokens=len(req.output_ids))
         self._log.write(wall, blocks, self._block_tokens)
 
     def close(self) -> None:

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 from superinfer.cache.claims import Claims
 from superinfer.cache.evictor import Evictor
 from superinfer.cache.learned import Learned
-from superinfer.cache.use import Use
+from superinfer.cache.score import Cost
+from superinfer.cache.use import Kind, Use
+from superinfer.srt.cache.asker import NOBODY, Asker
 from superinfer.srt.cache.measure import Measure
 from superinfer.srt.cache.names import PrefixNames
 
@@ -64,6 +66,7 @@ class TreeBook:
         self.measure = measure
         self.names = PrefixNames()
         self.now_s: Callable[[], float] = lambda: 0.0
+        self.cost: Callable[[], Cost] | None = None
         self.visit: Visit | None = None
         self.grown: dict[int, int] = {}
         self.evicted: Counter[str] = Counter()
@@ -91,10 +94,21 @@ class TreeBook:
 
     # Uses.
 
-    def begin(self, prompt_tokens: int, new_tokens: int, slo_class: int = 0, tenant: int = 0) -> Visit:
+    def begin(self, prompt_tokens: int, new_tokens: int, asker: Asker = NOBODY) -> Visit:
         """A request's prompt has begun to be computed."""
         self._seq += 1
-        use = Use(self._seq, self.now_s(), prompt_tokens, new_tokens, 0, slo_class, tenant)
+        if self.ruling.learned is not None and self.cost is not None:
+            self.ruling.learned.cost = self.cost()
+        use = Use(
+            self._seq,
+            self.now_s(),
+            prompt_tokens,
+            new_tokens,
+            slo_class=asker.slo_class,
+            tenant=asker.tenant,
+            slack_ms=asker.slack_ms,
+            kind=asker.kind,
+        )
         return Visit(use, [self._seq])
 
     def later(self, visit: Visit, output_tokens: int) -> None:
@@ -131,9 +145,15 @@ class TreeBook:
         self.grown[parent.id] = self.grown.get(parent.id, 0) + 1
         above = None if parent.parent is None else self.names.of(parent)
         use, stored = self._current().use, self.measure.stored(node)
-        self.evictor.insert(name, above, len(node.key), use, stored=stored)
+        self.evictor.insert(name, above, len(node.key), use, self._kind(above, use), stored)
         if not evictable:
             self.evictor.hold(name)
+
+    def _kind(self, above: bytes | None, use: Use) -> Kind:
+        """Of a new node below ``above``: answers follow the prompt."""
+        nodes = self.evictor.nodes
+        start = 0 if above is None else nodes.depth[nodes.slots[above]]
+        return use.kind if start < use.prompt_tokens else Kind.GENERATED
 
     def used(self, node: Any) -> None:
         """A request's tokens end at or after those of ``node``."""

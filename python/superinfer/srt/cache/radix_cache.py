@@ -8,6 +8,7 @@ from sglang.srt.mem_cache.unified_radix_cache import UnifiedRadixCache
 
 from superinfer.cache.claims import Claim, Level
 from superinfer.srt.cache.access import AccessWriter
+from superinfer.srt.cache.asker import NOBODY, Asker
 from superinfer.srt.cache.book import TreeBook, Visit
 from superinfer.srt.cache.losses import drop_host_copies
 from superinfer.srt.cache.names import block_names
@@ -36,7 +37,7 @@ class LearnedRadixCache(UnifiedRadixCache):
     """Tells the book whose tokens come into the tree.
 
     Attributes:
-        describe: Of SGLang's request, the rank of its SLO class and its tenant's bucket.
+        describe: Who asks SGLang's request.
         access_log: Gets a line for each request that has ended; ``None`` writes nothing.
         on_end: Hears of each request that has ended, when all of it is in the tree.
         on_reset: Hears when the tree was emptied.
@@ -47,7 +48,7 @@ class LearnedRadixCache(UnifiedRadixCache):
     tree_core: LearnedTreeCore
 
     def __init__(self, params: Any) -> None:
-        self.describe: Callable[[Any], tuple[int, int]] = lambda _: (0, 0)
+        self.describe: Callable[[Any], Asker] = lambda _: NOBODY
         self.access_log: AccessWriter | None = None
         self.on_end: Callable[[Any], None] | None = None
         self.on_reset: Callable[[], None] | None = None
@@ -92,7 +93,7 @@ class LearnedRadixCache(UnifiedRadixCache):
         if self.on_end is not None:
             self.on_end(req)
         if self.access_log is not None and not is_internal(req):
-            self.access_log.write(req, visit.use, *self.describe(req))
+            self.access_log.write(req, visit.use)
 
     def reset(self) -> None:
         """Empty the tree."""
@@ -204,8 +205,7 @@ class LearnedRadixCache(UnifiedRadixCache):
             if book.observer:
                 book.observer.found(found)
             known = max(book.known_tokens(names, prompt), found)
-            slo_class, tenant = self.describe(req)
-            visit = req.cache_visit = book.begin(prompt, prompt - known, slo_class, tenant)
+            visit = req.cache_visit = book.begin(prompt, prompt - known, self.describe(req))
         if up_to > len(req.origin_input_ids):
             book.later(visit, len(req.output_ids))
         return visit

@@ -19,7 +19,18 @@ class _View(msgspec.Struct):
     sampling_params: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
+class _Chat(msgspec.Struct):
+    """Who said what in a chat, without what was said."""
+
+    messages: list["_Message"] = []
+
+
+class _Message(msgspec.Struct):
+    role: str | None = None
+
+
 _decoder = msgspec.json.Decoder(_View)
+_chat_decoder = msgspec.json.Decoder(_Chat)
 
 
 class BodySLO:
@@ -42,6 +53,15 @@ class BodySLO:
             tier=read_service_tier(tier),
         )
         self.custom_params = _native_params(fields) if native else [fields.get("custom_params")]
+
+
+def last_role(body: bytes) -> str | None:
+    """The role of a chat's last message; ``None`` if it cannot be read, which is SGLang's to refuse."""
+    try:
+        messages = _chat_decoder.decode(body).messages
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return messages[-1].role if messages else None
 
 
 def _read(body: bytes) -> dict[str, Any]:

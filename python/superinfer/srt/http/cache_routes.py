@@ -1,14 +1,14 @@
 """Routes under ``/superinfer`` about the KV cache: why a node stays or goes, and keeping a prefix."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sglang.srt.managers.io_struct import GenerateReqInput
 
 from superinfer.slo.fields import MAX_MS
-from superinfer.srt.internal_state import CACHE_KEY, STATE_KEY, CacheStateReq
+from superinfer.srt.internal_state import CACHE_KEY, HINT_KEY, STATE_KEY, CacheHintReq, CacheStateReq
 
 router = APIRouter(prefix="/superinfer")
 
@@ -21,6 +21,27 @@ class PinRequest(BaseModel):
     text: str | None = None
     input_ids: Annotated[list[int], Field(min_length=1)] | None = None
     pin_ms: Annotated[int, Field(ge=1, le=MAX_MS)]
+
+
+class Hint(BaseModel):
+    """What a client knows once it has read an answer; ``id`` is the answer's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(min_length=1)]
+    back_ms: Annotated[int, Field(ge=1, le=MAX_MS)] | None = None
+    pin_ms: Annotated[int, Field(ge=1, le=MAX_MS)] | None = None
+    ends: bool = False
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.said():
+            raise ValueError("give back_ms, pin_ms or ends")
+        return self
+
+    def said(self) -> dict[str, Any]:
+        """As fields of an SLO."""
+        return self.model_dump(exclude={"id"}, exclude_none=True, exclude_defaults=True)
 
 
 @router.get("/cache")
@@ -54,6 +75,21 @@ async def pin(asked: PinRequest, request: Request) -> dict[str, Any]:
         "prompt_tokens": meta["prompt_tokens"],
         "cached_tokens": meta["cached_tokens"],
     }
+
+
+@router.post("/hint")
+async def hint(told: Hint) -> dict[str, Any]:
+    """What happens next to a request's prefix, said after its answer: a tool runs, or the session has ended."""
+    manager = _manager()
+    manager.auto_create_handle_loop()
+    answers = await manager.get_internal_state_communicator(CacheHintReq(rid=told.id, said=told.said()))
+    states = [answer.internal_state[STATE_KEY] for answer in answers]
+    if all(state[CACHE_KEY] is None for state in states):
+        raise HTTPException(HTTPStatus.NOT_FOUND, "SGLang's own cache serves here: it hears no hints")
+    heard: dict[str, Any] | None = next((state[HINT_KEY] for state in states if state.get(HINT_KEY) is not None), None)
+    if heard is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"no request with id {told.id!r} has ended lately")
+    return {"id": told.id, **heard}
 
 
 def _manager() -> Any:

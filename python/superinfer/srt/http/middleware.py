@@ -5,7 +5,7 @@ from typing import Any
 
 from superinfer.slo import Principal, SLOError, SLOPolicy, read_headers
 from superinfer.srt.exchange import SCOPE_KEY, Exchange
-from superinfer.srt.http.body import BodySLO
+from superinfer.srt.http.body import BodySLO, last_role
 from superinfer.srt.http.errors import error_response
 from superinfer.srt.http.outcome import responder
 from superinfer.srt.http.refusal import Refuser
@@ -17,7 +17,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-GENERATION_PATHS = frozenset({"/generate", "/v1/completions", "/v1/chat/completions"})
+CHAT_PATH = "/v1/chat/completions"
+GENERATION_PATHS = frozenset({"/generate", "/v1/completions", CHAT_PATH})
 """Routes whose body may carry an SLO. Headers are read on every POST, since other routes generate, too."""
 
 
@@ -67,6 +68,8 @@ class SLOMiddleware:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         parts = BodySLO(body or b"", read_headers(headers), native=scope["path"] == "/generate")
         exchange = Exchange(parts.carried, Principal.from_authorization(headers.get("authorization")))
+        if body is not None and scope["path"] == CHAT_PATH:
+            exchange.prompt_ends_with = last_role(body)
         promised = [settle(params, self.policy, exchange) for params in parts.custom_params or [None]]
         exchange.promised = promised[0] if len(promised) == 1 else None
         return exchange
