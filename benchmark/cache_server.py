@@ -212,11 +212,12 @@ def _engine(name: str, setting: Setting, pool_tokens: int, cache: str) -> Engine
     room = ("--max-total-tokens", str(pool_tokens))
     fields = _PROMISES
     if name == "priority":
-        fields = {urgency: {**_PROMISES[urgency], "priority": rank} for urgency, rank in PRIORITIES.items()}
+        ranked = {urgency: {**_PROMISES[urgency], "priority": rank} for urgency, rank in PRIORITIES.items()}
+        fields = {**_PROMISES, **ranked}
     elif name == "formats":
         room = ("--kv-budget", str(pool_tokens * NATIVE_TOKEN_BYTES))
-        fields = {urgency: {"slo": {**_PROMISES[urgency]["slo"], "kv": kv}} for urgency, kv in FORMATS.items()}
-        fields[Urgency.PLAIN] = _PROMISES[Urgency.PLAIN]
+        accepting = {urgency: {"slo": {**_PROMISES[urgency]["slo"], "kv": kv}} for urgency, kv in FORMATS.items()}
+        fields = {**_PROMISES, **accepting}
     command = [*engine.command[:at], *room, *engine.command[at + 2 :], "--kv-cache-dtype", "bf16", "--enable-metrics"]
     command += ["--slo-classes", str(file), *SYSTEMS[name]]
     return replace(engine, name=name, command=command, fields=fields)
