@@ -7,6 +7,7 @@ from superinfer.cache.rule import LRU
 from superinfer.kv import Format
 from superinfer.slo import SLO
 from superinfer.srt.cache.pins import Pins
+from superinfer.srt.kv.order import order_of
 from support.mixed_kv import MixedKv
 from unit.cache.factory import constant
 
@@ -142,3 +143,37 @@ def test_what_is_made_coarser_is_not_lost():
     kv.allocator.make_room(Format.NATIVE, free(kv) + 4)
     assert lost == {Format.NATIVE: 4}
     kv.check()
+
+
+def test_what_leaves_while_sglang_holds_frees_back_is_seen_at_once(kv):
+    for seed in range(4):
+        serve(kv, prompt(seed, 12), NATIVE_ONLY)
+    pages = free(kv)
+    kv.allocator.free_group_begin()
+    kv.allocator.make_room(Format.NATIVE, pages + 3)
+    assert pages + 3 <= free(kv) <= pages + 12
+    kv.allocator.free_group_end()
+    assert sum(len(cached(kv, prompt(seed, 12), NATIVE_ONLY)) for seed in range(4)) >= 36
+
+
+def test_what_stands_on_idle_pages_of_a_format_is_found(kv):
+    longer = prompt(1, 3, 0) + prompt(2, 26)
+    serve(kv, prompt(1, 3), BATCH)
+    serve(kv, longer, BATCH)
+    first, *_, last = cached(kv, longer, BATCH)
+    assert first is not last
+    order, leaf = order_of(kv.tree, lambda: kv.regions), kv.last_node(longer, BATCH)
+    assert order.covering(first) == leaf
+    lock = kv.tree.lock(leaf)
+    assert order.covering(first) is None
+    kv.tree.unlock(lock)
+
+
+def test_nothing_else_goes_where_nothing_can_be_had(kv):
+    serve(kv, prompt(1, 12), BATCH)
+    kv.allocator.make_room(Format.NATIVE, free(kv) + 1)  # makes it coarser
+    kept = cached(kv, prompt(1, 12), BATCH)
+    assert not kv.allocator.evict_to_free_tokens(kv.tree, 32 * (NATIVE_PAGES + 1))
+    assert [fmt for fmt in cached(kv, prompt(1, 12), BATCH) if fmt is not Format.NATIVE] == [
+        fmt for fmt in kept if fmt is not Format.NATIVE
+    ]

@@ -65,7 +65,9 @@ class World:
             assert usable(self.regions, fmt) >= demands[fmt].live
         if any(demand.live for demand in demands.values()) and (demands[shift.giver].live or demands[shift.giver].soon):
             sealed = demands[shift.taker].refused if (shift.giver, shift.reason) == (NATIVE, "seal") else 0
-            assert usable(self.regions, shift.giver) + sealed >= demands[shift.giver].live + demands[shift.giver].soon
+            needed = demands[shift.giver].live + demands[shift.giver].soon
+            # Where there was less before, it is no less than that.
+            assert usable(self.regions, shift.giver) + sealed >= min(needed, usable(before, shift.giver))
 
     def fill_caches(self):
         self.cached = {fmt: usable(self.regions, fmt) for fmt in Format}

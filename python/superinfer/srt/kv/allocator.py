@@ -49,6 +49,7 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
         live_slots: The first slots of these, without those that have come back from the host since.
         next_decode_tokens: Tokens of the pages that running requests begin with their next token.
         make_room: Sees that so many pages of a format are free, as far as cached prefixes stand in the way.
+        reaches_all: Whether ``make_room`` finds every page that can be had: on trees in Python.
         peak: Bytes of pages in use by format when they were most, since everything was free.
         refused: Pages that were wanted and not there, by format, since the balancer last looked.
         native_slabs: Slabs that stay native where boundaries move; ``None`` where they do not.
@@ -64,6 +65,7 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
         self.refused: Counter[Format] = Counter()
         self.native_slabs: int | None = None
         self.make_room: Callable[[Format, int], None] = lambda fmt, pages: None
+        self.reaches_all = False
         super().__init__(*args, **kwargs)
 
     # What is free.
@@ -116,11 +118,12 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
 
     def evict_to_free_tokens(self, tree_cache: Any, num_tokens: int) -> bool:
         """Make prefixes coarser or evict them until so many *native* tokens are free. Returns whether they are."""
+        self.settle_frees()
         if num_tokens > self.native_tokens():
             self.make_room(Format.NATIVE, -(-num_tokens // PAGE_TOKENS))
         # SGLang asks for more than it needs; where that is not to be had, other formats shall not go for nothing.
         while (short := num_tokens - self.native_tokens()) > 0:
-            if tree_cache is None or not self.evictable_native_tokens(tree_cache):
+            if self.reaches_all or tree_cache is None or not self.evictable_native_tokens(tree_cache):
                 return self._refuse(short)
             if not tree_cache.evict(EvictParams(num_tokens=short)).num_tokens_evicted:
                 return self._refuse(short)
@@ -187,6 +190,15 @@ class MixedAllocator(PagedTokenToKVPoolAllocator):
     def give_back(self, slots: Iterable[int]) -> None:
         """Free the pages with these first slots, at once."""
         self._put_back([self._page(slot // PAGE_TOKENS) for slot in slots])
+
+    def settle_frees(self) -> None:
+        """Free at once what SGLang would free when it has looked at all results of a step.
+
+        Who makes room in between would not see what is free by then, and evict one prefix after the other for it.
+        """
+        if self.free_group is not None:
+            self.free_group_end()
+            self.free_group_begin()
 
     def clear(self) -> None:
         """Free everything."""

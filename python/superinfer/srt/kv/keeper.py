@@ -85,7 +85,7 @@ class KvKeeper:
         self._late = late and self._prefixes.can_change
         self._patience = 0
         self._waiting_pages = 0
-        allocator.make_room = self._make_room
+        allocator.make_room, allocator.reaches_all = self._make_room, self._prefixes.can_change
 
     def balance(self, native_slabs: int, on_total: Callable[[int], None]) -> None:
         """Let the boundaries between the regions move from now on; arguments as of :class:`Boundaries`."""
@@ -282,9 +282,10 @@ class KvKeeper:
     def _take(self, fmt: Format, count: int) -> list[int]:
         """First slots of as many pages as there are, after evicting prefixes that are in the way."""
         pages = self.allocator.pages
+        self.allocator.settle_frees()
         if pages.available(fmt) < count:
             self.allocator.make_room(fmt, count)
-        while pages.available(fmt) < count and self.allocator.idle_pages(fmt) > 0:
+        while not self.allocator.reaches_all and pages.available(fmt) < count and self.allocator.idle_pages(fmt) > 0:
             short = (count - pages.available(fmt)) * PAGE_TOKENS
             if not self._tree.evict(EvictParams(num_tokens=short)).num_tokens_evicted:
                 break

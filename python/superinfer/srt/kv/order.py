@@ -34,6 +34,9 @@ class Order(Protocol):
         """SGLang's numbers of nodes to evict that have pages of these formats; each has to be gone before the next is
         asked for. ``formats`` may become fewer meanwhile."""
 
+    def covering(self, fmt: Format) -> int | None:
+        """SGLang's number of the first node to evict below idle ones with pages of a format, if any."""
+
     def changed(self, node: Any) -> None:
         """Pages of ``node`` have another format now."""
 
@@ -46,10 +49,10 @@ class Recency(Order):
 
     Args:
         core: SGLang's tree.
-        regions: How slots tell formats.
+        regions: How slots tell formats now.
     """
 
-    def __init__(self, core: UnifiedTreeCore, regions: Regions) -> None:
+    def __init__(self, core: UnifiedTreeCore, regions: Callable[[], Regions]) -> None:
         self._core = core
         self._regions = regions
 
@@ -57,7 +60,7 @@ class Recency(Order):
         """By last use."""
 
         def has(node: Any) -> bool:
-            return wanted(node) and fmt in node_formats(self._regions, node)
+            return wanted(node) and fmt in node_formats(self._regions(), node)
 
         return sorted(_idle(self._core, has), key=lambda found: int(found.node.last_access_time))
 
@@ -68,11 +71,16 @@ class Recency(Order):
         heapq.heapify(heap)
         while heap:
             _, node = heapq.heappop(heap)
-            if not formats.isdisjoint(node_formats(self._regions, node).tolist()):
+            if not formats.isdisjoint(node_formats(self._regions(), node).tolist()):
                 parent = node.parent
                 yield node.id
                 if parent in leaves:
                     heapq.heappush(heap, (rank(parent), parent))
+
+    def covering(self, fmt: Format) -> int | None:
+        """By SGLang's priority."""
+        found = _covering(self._core, self._regions(), fmt)
+        return min(found, key=self._core.eviction_strategy.get_priority).id if found else None
 
     def changed(self, node: Any) -> None:
         """That makes no difference to it."""
@@ -87,10 +95,12 @@ class Booked(Order):
 
     Args:
         core: Our tree, whose book knows the formats.
+        regions: How slots tell formats now.
     """
 
-    def __init__(self, core: LearnedTreeCore) -> None:
+    def __init__(self, core: LearnedTreeCore, regions: Callable[[], Regions]) -> None:
         self._core = core
+        self._regions = regions
 
     def idle(self, fmt: Format, wanted: Callable[[Any], bool]) -> list[Idle]:
         """As they would be evicted, if all were leaves."""
@@ -113,6 +123,12 @@ class Booked(Order):
         finally:
             self._core.end_walk()
 
+    def covering(self, fmt: Format) -> int | None:
+        """As the book says."""
+        book = self._core.book
+        found, now_s = _covering(self._core, self._regions(), fmt), book.now_s()
+        return min(found, key=lambda node: book.evictor.key(book.names.of(node), now_s)).id if found else None
+
     def changed(self, node: Any) -> None:
         """Its price is another one."""
         self._core.book.restored(node)
@@ -122,12 +138,27 @@ class Booked(Order):
         return self._core.node_or_none(node.id) is node
 
 
-def order_of(tree_cache: Any, regions: Regions) -> Order | None:
+def order_of(tree_cache: Any, regions: Callable[[], Regions]) -> Order | None:
     """The order of a tree; ``None`` for one that lets nobody change its slots."""
     core = tree_cache.tree_core
     if isinstance(core, LearnedTreeCore):
-        return Booked(core)
+        return Booked(core, regions)
     return Recency(core, regions) if isinstance(core, UnifiedTreeCore) else None
+
+
+def _covering(core: UnifiedTreeCore, regions: Regions, fmt: Format) -> list[Any]:
+    """Leaves that could go and stand on an idle node with pages of a format."""
+
+    def stands_on(node: Any) -> bool:
+        while (node := node.parent) is not core.root_node:
+            data = node.component_data[BASE_COMPONENT_TYPE]
+            if data.lock_ref:
+                return False
+            if data.value is not None and fmt in node_formats(regions, node):
+                return True
+        return False
+
+    return [leaf for leaf in core.evictable_device_leaves if stands_on(leaf)]
 
 
 def _idle(core: UnifiedTreeCore, wanted: Callable[[Any], bool]) -> Iterator[Idle]:

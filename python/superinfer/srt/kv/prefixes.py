@@ -52,7 +52,7 @@ class Prefixes:
         self._tree = tree_cache
         self._allocator = allocator
         self._books = books
-        self._order = order_of(tree_cache, allocator.pages.regions)
+        self._order = order_of(tree_cache, lambda: allocator.pages.regions)
         ours = isinstance(tree_cache, LearnedRadixCache)
         self._evict = tree_cache.evict_leaf if ours else tree_cache._evict_device_leaf
         self._copies = HostCopies.of(tree_cache)
@@ -66,7 +66,8 @@ class Prefixes:
         """See that so many pages of a format are free, as far as idle prefixes can do that.
 
         Pages of this format are first made coarser where the requests that share them accept it and there is room. Then
-        prefixes go, least worth first: those that hold pages of this format, and those in whose place some of it fits.
+        prefixes go, least worth first: those that hold pages of this format, and those in whose place some of it fits;
+        in the end those that stand below one with pages of this format.
 
         Returns:
             Pages of this format for which prefixes have to go.
@@ -79,13 +80,19 @@ class Prefixes:
         places = {fmt, *(coarser for page in left for coarser in fmt.coarser if coarser <= page.coarsest)}
         with closing(self._order.victims(places)) as victims:
             for node_id in victims:
-                self._evict(node_id, defaultdict(int))
+                self._drop(node_id)
                 left = self._compress(fmt, left, pages)
                 if self._free(fmt) >= pages:
                     break
                 if not left:
                     places.intersection_update({fmt})
+        while self._free(fmt) < pages and (covering := self._order.covering(fmt)) is not None:
+            self._drop(covering)
         return lacking
+
+    def _drop(self, node_id: int) -> None:
+        self._evict(node_id, defaultdict(int))
+        self._allocator.settle_frees()
 
     def cool(self, fmt: Format, pages: int) -> bool:
         """Make pages of a format coarser until so many are free, if there is room; evict nothing.

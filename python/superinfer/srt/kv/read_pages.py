@@ -55,7 +55,7 @@ class ReadPages:
         self, pool: MixedKVPool, allocator: MixedAllocator, tree_cache: Any, table: NDArray[np.int32], books: KvBooks
     ) -> None:
         self._pool, self._allocator, self._tree, self._table, self._books = pool, allocator, tree_cache, table, books
-        self._order = order_of(tree_cache, allocator.pages.regions)
+        self._order = order_of(tree_cache, lambda: allocator.pages.regions)
         self._copies = HostCopies.of(tree_cache)
 
     def seal(self, inside: Sequence[Any], pinned: Sequence[int], take: Take) -> None:
