@@ -12,10 +12,10 @@ from benchmark.engine.workloads import Request, Urgency, random_tokens
 _SYSTEM_TOKENS, _TOOLS_TOKENS = 160, 320
 _PASTED_TOKENS = (0, 300, 600, 900)
 _QUESTION_TOKENS, _ANSWER_TOKENS = (24, 48, 96), (12, 20, 28)
-_READING_S = (5.0, 10.0, 20.0, 40.0)
+_READING_S = (8.0, 15.0, 30.0, 60.0)
 _TURNS = (1, 3, 6, 10)
 _STEPS, _STEP_TOKENS, _RESULT_TOKENS = 8, 12, 120
-_TOOL_S = (0.5, 1.0, 2.0, 8.0)
+_TOOL_S = (0.5, 1.0, 3.0, 12.0)
 _DOCUMENT_TOKENS, _SUMMARY_TOKENS = (300, 500, 700), 4
 
 SHARED = {Urgency.CHAT: _SYSTEM_TOKENS, Urgency.AGENT: _TOOLS_TOKENS}
@@ -114,12 +114,12 @@ class CacheLoad:
 def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     """What arrives, how much of it, and on how much memory."""
     add = parser.add_argument
-    add("--seeds", type=int, default=3, help="loads (%(default)s)")
-    add("--chats-per-s", type=float, default=0.12, help="conversations that begin (%(default)s)")
-    add("--agents-per-s", type=float, default=0.12, help="agents (%(default)s)")
-    add("--documents-per-s", type=float, default=0.12, help="documents (%(default)s)")
-    add("--seconds", type=float, default=120.0, help="length of a load (%(default)s)")
-    add("--learn-s", type=float, default=120.0, help="load of the same kind before that (%(default)s)")
+    add("--seeds", type=int, default=2, help="loads (%(default)s)")
+    add("--chats-per-s", type=float, default=0.08, help="conversations that begin (%(default)s)")
+    add("--agents-per-s", type=float, default=0.08, help="agents (%(default)s)")
+    add("--documents-per-s", type=float, default=0.08, help="documents (%(default)s)")
+    add("--seconds", type=float, default=150.0, help="length of a load (%(default)s)")
+    add("--learn-s", type=float, default=150.0, help="load of the same kind before that (%(default)s)")
     add("--share", type=float, default=1 / 3, help="memory as part of the working set (1/3)")
     add("--no-hints", action="store_true", help="clients say nothing of what comes next")
 

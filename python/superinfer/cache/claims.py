@@ -19,7 +19,7 @@ class Level(IntEnum):
     NONE = 0
     """Nobody has said anything: the rule decides."""
     EXPECTED = 1
-    """A client has said that it will come back."""
+    """A client has said that it will come back. It has with the next use."""
     QUEUED = 2
     """A request waits that begins with it."""
     PARKED = 3
@@ -84,9 +84,9 @@ class Claims(Rule[NodeId]):
         self.rule.born(slot, use)
 
     def used(self, slot: int, use: Use) -> None:
-        """A session that was said to have ended goes on; and claims that have run out are cleared away."""
+        """Who was expected is there, a session that was said to have ended goes on, and what has run out is cleared away."""
         for owner, claim in list(self._claims.get(slot, {}).items()):
-            if claim.level is Level.ENDED or claim.until_s <= use.time_s:
+            if claim.level in (Level.ENDED, Level.EXPECTED) or claim.until_s <= use.time_s:
                 self._drop(slot, owner)
                 self._leave(owner, slot)
         self.rule.used(slot, use)

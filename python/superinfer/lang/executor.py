@@ -42,6 +42,7 @@ class SLOExecutor(WorkerExecutor):
         self.terms = terms
         self.branch = branch
         self._call: Call | None = None
+        self._last_id: str | None = None
         self._forks = 0
         program.adopt(self)
 
@@ -71,6 +72,17 @@ class SLOExecutor(WorkerExecutor):
         elif self.text_:
             self.backend.keep(self, slo)
 
+    def hint(self, slo: SLO) -> None:
+        """Say what comes after the last answer; see ``State.hint``."""
+        self.check_open()
+        self.sync()
+        if not getattr(self.backend, "carries_slo", False):
+            warn_ignored(self.backend)
+        elif self._last_id is None:
+            raise ValueError("hint() says what comes after an answer, and nothing has been answered here yet")
+        else:
+            self.backend.hint(self, self._last_id, slo)
+
     def promise(self) -> SLO:
         """The SLO of a request that is sent now; a backend asks once for each.
 
@@ -91,6 +103,8 @@ class SLOExecutor(WorkerExecutor):
         """Note the server's ``meta_info`` of answers to the current call."""
         if self._call:
             self._call.answers.extend(meta_infos)
+        for meta_info in meta_infos:
+            self._last_id = meta_info.get("id", self._last_id)
 
     def _execute_gen(self, expr: Any) -> None:
         with self._calling(expr):
@@ -132,6 +146,7 @@ class SLOExecutor(WorkerExecutor):
             stream=self.stream,
         )
         self._forks += 1
+        branch._last_id = self._last_id
         branch.variables = dict(self.variables)
         branch.meta_info = dict(self.meta_info)
         branch.text_ = self.text_

@@ -102,6 +102,27 @@ class State(ProgramState):
         """
         self.stream_executor.keep(pin_ms)
 
+    def hint(self, *, back_ms: int | None = None, pin_ms: int | None = None, ends: bool = False) -> None:
+        """Tell the server what comes after the last answer, now that you have read it.
+
+        Waits for what has been appended so far. It counts instead of what the call's SLO said of that.
+
+        Args:
+            back_ms: A request that goes on from here is expected within that time: a tool runs.
+            pin_ms: Keep prompt and answer for that time, whatever else the server serves.
+            ends: Nothing will go on from here.
+
+        Raises:
+            ValueError: Nothing is said, or there was no answer.
+            SLOError: A value is not one that a server takes.
+            BackendError: The server knows nothing of the answer any more, or is one of SGLang's.
+            Exception: An earlier call failed.
+        """
+        slo = SLO(back_ms=back_ms, pin_ms=pin_ms, ends=ends or None)
+        if slo == SLO():
+            raise ValueError("hint() needs back_ms, pin_ms or ends")
+        self.stream_executor.hint(slo)
+
     def cancel(self) -> None:
         """End the program: send nothing more, and give up answers under way. Returns at once."""
         self.stream_executor.program.cancel()

@@ -43,7 +43,7 @@ def test_clients_say_what_they_know():
         if request.urgency is Urgency.BATCH:
             assert request.slo == {"ends": True}
         elif request.urgency is Urgency.AGENT:
-            assert request.slo in ({"ends": True}, {"back_ms": 16000})
+            assert request.slo in ({"ends": True}, {"back_ms": 24000})
             assert not (request.slo == {"ends": True} and id(request) in continued)
         else:
             assert request.slo is None

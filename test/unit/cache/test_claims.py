@@ -74,6 +74,14 @@ def test_a_session_that_goes_on_has_not_ended(cache, claims):
     assert not claims.claimed(1)
 
 
+def test_who_was_expected_and_came_is_not_expected_any_more(cache, claims):
+    claim(cache, claims, "first step", "a", Level.EXPECTED, until_s=100.0)
+    cache.access("a", use(9))
+    claim(cache, claims, "last step", "a", Level.ENDED)
+    assert order(cache) == "abcd"
+    assert not claims.claimed("first step")
+
+
 def test_what_was_evicted_and_returns_is_still_claimed(cache, claims):
     claim(cache, claims, 1, "a", Level.PARKED)
     cache.remove("a")

@@ -51,6 +51,7 @@ class FakeServer(ServerBackend):
         self.in_flight = 0
         self.most_in_flight = 0
         self.flushed = 0
+        self.hints: list[dict[str, Any]] = []
 
     @property
     def model_path(self) -> str:
@@ -80,6 +81,9 @@ class FakeServer(ServerBackend):
             for count in range(2, len(words) + 1):
                 yield {"text": " ".join(words[:count]), "meta_info": self._meta(payload)}
 
+    async def hint(self, request_id: str, said: dict[str, Any]) -> None:
+        self.hints.append({"id": request_id, **said})
+
     def flush_cache(self) -> bool:
         self.flushed += 1
         return True
@@ -107,7 +111,12 @@ class FakeServer(ServerBackend):
         slo = slo_of(payload)
         met = slo is None or self.takes_ms <= slo.get("deadline_ms", self.takes_ms)
         report = {"class": parse_slo(slo).cls, "outcome": "met" if met else "missed"} if slo else None
-        return {"prompt_tokens": len(payload.get("text", "")), "cached_tokens": 3, "slo": report}
+        return {
+            "id": f"request {len(self.payloads)}",
+            "prompt_tokens": len(payload.get("text", "")),
+            "cached_tokens": 3,
+            "slo": report,
+        }
 
     def _scores(self, payload: dict[str, Any]) -> list[dict[str, Any]]:
         """One scored token per choice: likely for the favourite."""

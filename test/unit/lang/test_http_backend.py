@@ -34,7 +34,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"null")
         self.note(body)
-        if self.path != "/generate":
+        if self.path == "/superinfer/hint" and body["id"] == "nobody":
+            self.answer({"detail": "no request with id 'nobody' has ended lately"}, 404)
+        elif self.path != "/generate":
             self.answer({})
         elif "bad" in body["text"]:
             self.answer({"object": "error", "message": "slo.ttft_ms: must be positive"}, 400)
@@ -175,3 +177,10 @@ def test_connections_are_kept(address, backend):
         for _ in range(5):
             ping.run(backend=backend)
     assert len(clients) == 1
+
+
+def test_hints_over_http(address, backend):
+    backend.loop.run(backend.hint("request 1", {"ends": True}))
+    assert address.seen[-1][::3] == ("POST", {"id": "request 1", "ends": True})
+    with pytest.raises(BackendError, match="'nobody' has ended lately"):
+        backend.loop.run(backend.hint("nobody", {"back_ms": 5}))

@@ -214,3 +214,29 @@ def test_for_how_long_is_checked(server):
 
     with pytest.raises(SLOError, match="pin_ms"):
         waits.run(backend=server).text()
+
+
+def test_what_comes_after_an_answer_is_said_once_it_was_read(server):
+    @superinfer.function
+    def agent(s):
+        s += "hi" + gen("a", max_tokens=4)
+        s.hint(back_ms=800)
+        s += " result" + gen("b", max_tokens=4)
+        s.hint(ends=True)
+
+    agent.run(backend=server).text()
+    assert server.hints == [{"id": "request 1", "back_ms": 800}, {"id": "request 2", "ends": True}]
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "word"),
+    [({}, ValueError, "back_ms"), ({"back_ms": 0}, SLOError, "back_ms"), ({"ends": True}, ValueError, "answered")],
+)
+def test_a_hint_says_something_about_an_answer(server, given, error, word):
+    @superinfer.function
+    def hasty(s):
+        s += "hi"
+        s.hint(**given)
+
+    with pytest.raises(error, match=word):
+        hasty.run(backend=server).text()

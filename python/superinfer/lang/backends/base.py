@@ -57,6 +57,14 @@ class ServerBackend(ABC):
         """
 
     @abstractmethod
+    async def hint(self, request_id: str, said: Payload) -> None:
+        """Say what comes after the answer to a request: ``back_ms``, ``pin_ms`` or ``ends``.
+
+        Raises:
+            BackendError: The server knows of no such request, or has no use for hints.
+        """
+
+    @abstractmethod
     def flush_cache(self) -> Any:
         """Empty the prefix cache."""
 

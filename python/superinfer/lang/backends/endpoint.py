@@ -95,6 +95,10 @@ class Endpoint(RuntimeEndpoint):
         params = {**payload["sampling_params"], "custom_params": {"slo": slo.to_dict()}}
         self._await(s, self._backend.generate({**payload, "sampling_params": params}))
 
+    def hint(self, s: StreamExecutor, request_id: str, slo: SLO) -> None:
+        """Say what comes after an answer."""
+        self._await(s, self._backend.hint(request_id, slo.to_dict()))
+
     def fill_image(self, s: StreamExecutor) -> None:
         """The same, for a text with an image."""
         self._send(s, _prefill(s.text_))

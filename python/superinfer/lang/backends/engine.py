@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from superinfer.lang.backends.base import Payload, ServerBackend
 from superinfer.lang.backends.loop import LoopThread
+from superinfer.lang.errors import BackendError
 
 
 class EngineBackend(ServerBackend):
@@ -51,6 +52,15 @@ class EngineBackend(ServerBackend):
         finally:
             if not complete:
                 self._abort(request)
+
+    async def hint(self, request_id: str, said: Payload) -> None:
+        """See ``ServerBackend``."""
+        from superinfer.srt.cache.hints import send_hint
+
+        try:
+            await send_hint(self._manager, request_id, said)
+        except LookupError as error:
+            raise BackendError(str(error), 404) from None
 
     def flush_cache(self) -> Any:
         """Empty the prefix cache; the engine does it only while it is idle."""

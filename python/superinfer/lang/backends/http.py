@@ -74,6 +74,10 @@ class HTTPBackend(ServerBackend):
                 if data:
                     yield _chunk(data)
 
+    async def hint(self, request_id: str, said: Payload) -> None:
+        """See ``ServerBackend``."""
+        await self._send("POST", "/superinfer/hint", json={"id": request_id, **said})
+
     def flush_cache(self) -> None:
         """Empty the prefix cache; the server does it only while it is idle.
 

@@ -36,10 +36,10 @@ class CpuStackStrategy(StackStrategy):
     def build(
         self, *, cache: Any, kvcache: Any, params: Any, server_args: Any, load_cache_event: Any, **storage: Any
     ) -> StackBuildResult:
-        """The host's pool, and SGLang's controller over it.
+        """The host's pool, and SGLang's controller over it, with SGLang's storage behind it if that is asked for.
 
         Raises:
-            UnsupportedError: ``kvcache`` is not laid out as copies of rows expect.
+            UnsupportedError: ``kvcache`` is not laid out as copies of rows expect, or as storage does.
             ValueError: The tier does not fit into the free memory, or is smaller than a page.
         """
         mixed = isinstance(kvcache, MixedKVPool)
@@ -48,9 +48,9 @@ class CpuStackStrategy(StackStrategy):
                 f"SuperInfer does not support a host tier for KV pools of type {type(kvcache).__name__} on the CPU: "
                 "it copies plain keys and values."
             )
-        if storage.get("storage_backend") is not None:
+        if mixed and storage.get("storage_backend") is not None:
             raise UnsupportedError(
-                "SuperInfer does not support --hicache-storage-backend on the CPU: its host tier is memory only."
+                "SuperInfer does not support --hicache-storage-backend with --kv-budget: storage keeps one format."
             )
         memory = get_memory()
         host_pool = _mixed_pool(kvcache, params) if mixed else _host_pool(kvcache, params.page_size)
@@ -76,6 +76,7 @@ class CpuStackStrategy(StackStrategy):
             write_policy=memory.hicache_write_policy,
             io_backend=memory.hicache_io_backend,
             transfer_layer_id_max=len(layers),
+            **storage,
         )
         settings = config.active()
         link.install(controller, (settings and settings.host.link_rate) or 0)

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sglang.srt.managers.io_struct import GenerateReqInput
 
 from superinfer.slo.fields import MAX_MS
-from superinfer.srt.internal_state import CACHE_KEY, HINT_KEY, STATE_KEY, CacheHintReq, CacheStateReq
+from superinfer.srt.cache.hints import send_hint
+from superinfer.srt.internal_state import CACHE_KEY, STATE_KEY, CacheStateReq
 
 router = APIRouter(prefix="/superinfer")
 
@@ -80,15 +81,10 @@ async def pin(asked: PinRequest, request: Request) -> dict[str, Any]:
 @router.post("/hint")
 async def hint(told: Hint) -> dict[str, Any]:
     """What happens next to a request's prefix, said after its answer: a tool runs, or the session has ended."""
-    manager = _manager()
-    manager.auto_create_handle_loop()
-    answers = await manager.get_internal_state_communicator(CacheHintReq(rid=told.id, said=told.said()))
-    states = [answer.internal_state[STATE_KEY] for answer in answers]
-    if all(state[CACHE_KEY] is None for state in states):
-        raise HTTPException(HTTPStatus.NOT_FOUND, "SGLang's own cache serves here: it hears no hints")
-    heard: dict[str, Any] | None = next((state[HINT_KEY] for state in states if state.get(HINT_KEY) is not None), None)
-    if heard is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"no request with id {told.id!r} has ended lately")
+    try:
+        heard = await send_hint(_manager(), told.id, told.said())
+    except LookupError as error:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None
     return {"id": told.id, **heard}
 
 
