@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 from urllib.request import urlopen
 
@@ -242,13 +242,16 @@ async def _metric(system: System, pattern: "re.Pattern[str]") -> float:
 
 
 def figures(answers: Sequence[Answer], prefill_tokens: float) -> dict[str, float]:
-    """What one run of a load says."""
+    """What one run of a load says; ``again`` are turns of conversations after the first, which can find something."""
     start_s, end_s = min(a.sent_s for a in answers), max(a.last_token_s for a in answers)
     chat = [1000 * a.ttft_s for a in answers if a.request.urgency is Urgency.CHAT]
+    again = [1000 * a.ttft_s for a in answers if a.request.urgency is Urgency.CHAT and a.request.after is not None]
     agents = [1000 * a.e2e_s for a in answers if a.request.urgency is Urgency.AGENT]
     return {
         "chat_ttft_p99_ms": percentile(chat, 99),
         "chat_ttft_p50_ms": percentile(chat, 50),
+        "again_ttft_p50_ms": percentile(again, 50) if again else 0.0,
+        "again_ttft_mean_ms": fmean(again) if again else 0.0,
         "step_p99_ms": percentile(agents, 99) if agents else 0.0,
         "prefill_tokens": prefill_tokens,
         "prompt_tokens": float(sum(len(a.request.prompt) for a in answers)),

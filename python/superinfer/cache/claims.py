@@ -84,7 +84,7 @@ class Claims(Rule[NodeId]):
         self.rule.born(slot, use)
 
     def used(self, slot: int, use: Use) -> None:
-        """Who was expected is there, a session that was said to have ended goes on, and what has run out is cleared away."""
+        """Who was expected is there, and a session that was said to have ended goes on; old claims are cleared away."""
         for owner, claim in list(self._claims.get(slot, {}).items()):
             if claim.level in (Level.ENDED, Level.EXPECTED) or claim.until_s <= use.time_s:
                 self._drop(slot, owner)

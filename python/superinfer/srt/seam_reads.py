@@ -156,7 +156,10 @@ READS: tuple[Reads, ...] = (
     ),
     Reads("sglang.srt.mem_cache.base_prefix_cache.EvictResult", "num_tokens_evicted"),
     Reads("sglang.srt.mem_cache.memory_pool.ReqToTokenPool", "req_to_token"),
-    Reads("sglang.srt.mem_cache.allocator.paged.PagedTokenToKVPoolAllocator", "debug_mode free_pages page_size size"),
+    Reads(
+        "sglang.srt.mem_cache.allocator.paged.PagedTokenToKVPoolAllocator",
+        "debug_mode free_group free_pages page_size size",
+    ),
     Reads(
         "sglang.srt.mem_cache.prefill_budget.PrefillBudget",
         "current_offset remaining_current remaining_total total_offset",

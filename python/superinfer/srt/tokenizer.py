@@ -14,6 +14,7 @@ from superinfer.slo import SLOPolicy
 from superinfer.srt import rejection
 from superinfer.srt.clock import read_us
 from superinfer.srt.exchange import Exchange
+from superinfer.srt.internal_state import CACHE_KEY, HINT_KEY, STATE_KEY, CacheHintReq
 from superinfer.srt.promise import promise
 from superinfer.srt.streamer import REPORT_KEY
 
@@ -48,6 +49,29 @@ class SLOTokenizerManager(TokenizerManager):
                 if exchange.retry_after_s is not None and not obj.stream:
                     raise HTTPException(HTTPStatus.TOO_MANY_REQUESTS, rejection.message(exchange.retry_after_s))
                 yield output
+
+    async def send_hint(self, rid: str, said: dict[str, Any]) -> dict[str, Any]:
+        """Tell the schedulers what comes after the answer to a request.
+
+        Args:
+            rid: Of the request, which has ended.
+            said: ``back_ms``, ``pin_ms`` or ``ends``, as in an SLO.
+
+        Returns:
+            ``pinned``, if ``pin_ms`` asked for it.
+
+        Raises:
+            LookupError: Nobody hears it; says why.
+        """
+        self.auto_create_handle_loop()
+        answers = await self.get_internal_state_communicator(CacheHintReq(rid=rid, said=said))
+        states = [answer.internal_state[STATE_KEY] for answer in answers]
+        if all(state[CACHE_KEY] is None for state in states):
+            raise LookupError("SGLang's own cache serves here: it hears no hints")
+        for state in states:
+            if (heard := state.get(HINT_KEY)) is not None:
+                return dict(heard)
+        raise LookupError(f"no request with id {rid!r} has ended lately")
 
     async def _handle_abort_finish_reason(self, out: dict[str, Any], state: Any, is_stream: bool) -> Any:
         """Refusals come as outputs also where the request is not streamed: they say when to try again."""

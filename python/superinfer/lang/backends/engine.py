@@ -55,10 +55,10 @@ class EngineBackend(ServerBackend):
 
     async def hint(self, request_id: str, said: Payload) -> None:
         """See ``ServerBackend``."""
-        from superinfer.srt.cache.hints import send_hint
-
+        if not hasattr(self._manager, "send_hint"):
+            raise BackendError("an engine of SGLang's hears no hints")
         try:
-            await send_hint(self._manager, request_id, said)
+            await self._manager.send_hint(request_id, said)
         except LookupError as error:
             raise BackendError(str(error), 404) from None
 

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sglang.srt.managers.io_struct import GenerateReqInput
 
 from superinfer.slo.fields import MAX_MS
-from superinfer.srt.cache.hints import send_hint
 from superinfer.srt.internal_state import CACHE_KEY, STATE_KEY, CacheStateReq
 
 router = APIRouter(prefix="/superinfer")
@@ -82,7 +81,7 @@ async def pin(asked: PinRequest, request: Request) -> dict[str, Any]:
 async def hint(told: Hint) -> dict[str, Any]:
     """What happens next to a request's prefix, said after its answer: a tool runs, or the session has ended."""
     try:
-        heard = await send_hint(_manager(), told.id, told.said())
+        heard = await _manager().send_hint(told.id, told.said())
     except LookupError as error:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from None
     return {"id": told.id, **heard}

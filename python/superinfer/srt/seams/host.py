@@ -17,6 +17,9 @@ SEAMS: tuple[Seam, ...] = (
     *members(
         "sglang.srt.mem_cache.hybrid_cache.hybrid_cache_controller.HybridCacheController",
         {
+            "__init__": "self token_to_kv_pool_allocator mem_pool_host page_size tp_group load_cache_event"
+            " attn_cp_group attn_tp_group pp_group write_policy io_backend storage_backend prefetch_threshold"
+            " model_name storage_backend_extra_config transfer_layer_id_max enable_storage_metrics host_memory_mode",
             "_transfer_num_bytes": "self op",
             "allocate_host_transfers": "self device_indices extra_pools reclaim start_owner",
             "load": "self host_indices priority node_id extra_pools device_indices anchor_indices",

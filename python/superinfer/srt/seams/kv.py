@@ -25,6 +25,8 @@ SEAMS: tuple[Seam, ...] = (
             "clear": "self",
             "create_prefill_budget": "self tree_cache num_mixed_decode_tokens",
             "evict_to_free_tokens": "self tree_cache num_tokens",
+            "free_group_begin": "self",
+            "free_group_end": "self",
             "get_all_free_pages": "self",
             "get_extend_allocation_demand": "self prefix_lens_cpu seq_lens_cpu conservative_num_tokens shard_size",
             "get_kvcache": "self",
