@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from sglang.srt.managers.io_struct import GetInternalStateReq
+from sglang.srt.managers.io_struct import GetInternalStateReq, GetInternalStateReqOutput
 from sglang.srt.managers.scheduler_components.internal_state import SchedulerInternalStateController
 
 from superinfer import __version__
@@ -12,7 +12,8 @@ from superinfer.srt.hooks import Role, status
 
 STATE_KEY = "superinfer"
 CACHE_KEY = "cache"
-HINT_KEY = "hint"
+LISTENS_KEY, HEARD_KEY = "listens", "heard"
+"""In the answer to a hint: whether hints are of use here, and what came of this one."""
 
 
 class CacheStateReq(GetInternalStateReq, kw_only=True):  # type: ignore[call-arg]
@@ -33,17 +34,23 @@ class SLOInternalState(SchedulerInternalStateController):
 
     def get_internal_state(self, recv_req: Any) -> Any:
         """SGLang's state with ours inside; plain JSON types only."""
+        if isinstance(recv_req, CacheHintReq):
+            return GetInternalStateReqOutput(internal_state=self._hear(recv_req))
         output = super().get_internal_state(recv_req)
         ours = output.internal_state[STATE_KEY] = self._superinfer()
-        cache, ends = self.scheduler.tree_cache, self.scheduler.cache_ends
-        if isinstance(recv_req, CacheHintReq) and ends is not None:
-            ours[HINT_KEY] = ends.hint(recv_req.rid, parse_lenient({"slo": recv_req.said}))
-        elif isinstance(recv_req, CacheStateReq) and ours[CACHE_KEY] is not None:
+        cache = self.scheduler.tree_cache
+        if isinstance(recv_req, CacheStateReq) and ours[CACHE_KEY] is not None:
             from superinfer.srt.cache import report
 
             ours[CACHE_KEY]["next"] = report.next_victims(cache)
             ours[CACHE_KEY]["node"] = report.node(cache, recv_req.node) if recv_req.node else None
         return output
+
+    def _hear(self, hint: CacheHintReq) -> dict[str, Any]:
+        """What came of a hint, and no state: agents give one with every step."""
+        ends = self.scheduler.cache_ends
+        heard = None if ends is None else ends.hint(hint.rid, parse_lenient({"slo": hint.said}))
+        return {LISTENS_KEY: ends is not None, HEARD_KEY: heard}
 
     def _superinfer(self) -> dict[str, Any]:
         scheduler = self.scheduler

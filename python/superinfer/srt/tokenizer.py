@@ -14,7 +14,7 @@ from superinfer.slo import SLOPolicy
 from superinfer.srt import rejection
 from superinfer.srt.clock import read_us
 from superinfer.srt.exchange import Exchange
-from superinfer.srt.internal_state import CACHE_KEY, HINT_KEY, STATE_KEY, CacheHintReq
+from superinfer.srt.internal_state import HEARD_KEY, LISTENS_KEY, CacheHintReq
 from superinfer.srt.promise import promise
 from superinfer.srt.streamer import REPORT_KEY
 
@@ -65,11 +65,11 @@ class SLOTokenizerManager(TokenizerManager):
         """
         self.auto_create_handle_loop()
         answers = await self.get_internal_state_communicator(CacheHintReq(rid=rid, said=said))
-        states = [answer.internal_state[STATE_KEY] for answer in answers]
-        if all(state[CACHE_KEY] is None for state in states):
+        states = [answer.internal_state for answer in answers]
+        if not any(state[LISTENS_KEY] for state in states):
             raise LookupError("SGLang's own cache serves here: it hears no hints")
         for state in states:
-            if (heard := state.get(HINT_KEY)) is not None:
+            if (heard := state[HEARD_KEY]) is not None:
                 return dict(heard)
         raise LookupError(f"no request with id {rid!r} has ended lately")
 

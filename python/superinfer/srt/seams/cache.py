@@ -70,4 +70,5 @@ SEAMS: tuple[Seam, ...] = (
         },
     ),
     Seam(f"{MANAGERS}.io_struct.GetInternalStateReq"),
+    Seam(f"{MANAGERS}.io_struct.GetInternalStateReqOutput"),
 )
