@@ -1,8 +1,8 @@
 """Which prefixes a server keeps, and what that is worth: ``python -m benchmark.cache_server --json FILE --plot FILE``.
 
 Every system is SuperInfer with its scheduler and kernels, and has the same bytes of KV; they differ in what is evicted,
-and one keeps its KV in fewer bits. About an hour on two quiet cores. The file is written anew after every load, so that
-a run that is cut short has not been for nothing.
+and one keeps its KV in fewer bits. About forty minutes on two quiet cores. The file is written anew after every load,
+so that a run that is cut short has not been for nothing.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from benchmark.engine.engines import ENGINES, Engine, Setting
 from benchmark.engine.launch import console
 from benchmark.engine.servers import Server, free_port, running
 from benchmark.engine.workloads import Request, Urgency
-from benchmark.kv_server.systems import NATIVE_TOKEN_BYTES
+from benchmark.kv_server.systems import NATIVE_TOKEN_BYTES, with_room
 from superinfer.cache.model_file import save
 from superinfer.cli.picture import picture
 from superinfer.models import ensure_default_model
@@ -208,7 +208,6 @@ def _engine(name: str, setting: Setting, pool_tokens: int, cache: str) -> Engine
     file = setting.scratch / "superinfer.toml"
     file.write_text(f"[cache]\n{cache}\n")
     engine = ENGINES["superinfer"](setting)
-    at = engine.command.index("--max-total-tokens")
     room = ("--max-total-tokens", str(pool_tokens))
     fields = _PROMISES
     if name == "priority":
@@ -218,8 +217,7 @@ def _engine(name: str, setting: Setting, pool_tokens: int, cache: str) -> Engine
         room = ("--kv-budget", str(pool_tokens * NATIVE_TOKEN_BYTES))
         accepting = {urgency: {"slo": {**_PROMISES[urgency]["slo"], "kv": kv}} for urgency, kv in FORMATS.items()}
         fields = {**_PROMISES, **accepting}
-    command = [*engine.command[:at], *room, *engine.command[at + 2 :], "--kv-cache-dtype", "bf16", "--enable-metrics"]
-    command += ["--slo-classes", str(file), *SYSTEMS[name]]
+    command = [*with_room(engine, *room), "--enable-metrics", "--slo-classes", str(file), *SYSTEMS[name]]
     return replace(engine, name=name, command=command, fields=fields)
 
 
@@ -230,8 +228,8 @@ async def _serve(system: System, requests: Sequence[Request]) -> tuple[dict[str,
         before = await _metric(system, _COMPUTED)
         answers = await system.server.client.run(requests, sequential=False)
         computed = await _metric(system, _COMPUTED) - before
-        chat_ms = [1000 * answer.ttft_s for answer in answers if answer.request.urgency is Urgency.CHAT]
-        return figures(answers, computed) | {"learned_decides": await _metric(system, _DECIDES)}, chat_ms
+        decides = await _metric(system, _DECIDES)
+        return figures(answers, computed) | {"learned_decides": decides}, chat_ttft_ms(answers)
     finally:
         system.server.freeze()
 
@@ -244,8 +242,7 @@ async def _metric(system: System, pattern: "re.Pattern[str]") -> float:
 def figures(answers: Sequence[Answer], prefill_tokens: float) -> dict[str, float]:
     """What one run of a load says; ``again`` are turns of conversations after the first, which can find something."""
     start_s, end_s = min(a.sent_s for a in answers), max(a.last_token_s for a in answers)
-    chat = [1000 * a.ttft_s for a in answers if a.request.urgency is Urgency.CHAT]
-    again = [1000 * a.ttft_s for a in answers if a.request.urgency is Urgency.CHAT and a.request.after is not None]
+    chat, again = chat_ttft_ms(answers), chat_ttft_ms([a for a in answers if a.request.after is not None])
     agents = [1000 * a.e2e_s for a in answers if a.request.urgency is Urgency.AGENT]
     return {
         "chat_ttft_p99_ms": percentile(chat, 99),
@@ -258,6 +255,11 @@ def figures(answers: Sequence[Answer], prefill_tokens: float) -> dict[str, float
         "tokens_per_s": sum(a.request.max_tokens + len(a.request.prompt) for a in answers) / (end_s - start_s),
         "sent": float(len(answers)),
     }
+
+
+def chat_ttft_ms(answers: Sequence[Answer]) -> list[float]:
+    """Times to first token of those that are turns of conversations."""
+    return [1000 * answer.ttft_s for answer in answers if answer.request.urgency is Urgency.CHAT]
 
 
 def document(runs: Sequence[Run]) -> dict[str, Any]:

@@ -40,9 +40,13 @@ def _fields(targets: Targets, formats: Formats) -> Mapping[Urgency, Mapping[str,
 
 def _engine(name: str, setting: Setting, targets: Targets, formats: Formats, *room: str) -> Engine:
     engine = ENGINES["superinfer"](setting)
+    return replace(engine, name=name, command=with_room(engine, *room), fields=_fields(targets, formats))
+
+
+def with_room(engine: Engine, *room: str) -> list[str]:
+    """Its command with other arguments for the memory of KV, whose native format is bfloat16."""
     at = engine.command.index("--max-total-tokens")
-    command = [*engine.command[:at], *engine.command[at + 2 :], "--kv-cache-dtype", "bf16", *room]
-    return replace(engine, name=name, command=command, fields=_fields(targets, formats))
+    return [*engine.command[:at], *engine.command[at + 2 :], "--kv-cache-dtype", "bf16", *room]
 
 
 def off(setting: Setting, targets: Targets, budget_bytes: int) -> Engine:
